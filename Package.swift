@@ -1,0 +1,84 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Fault points (docs/architecture.md, "Tests") are compiled in only where this trait is on.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .define("FAULT_POINTS", .when(traits: ["FaultPoints"])),
+]
+
+let package = Package(
+  name: "eventor",
+  products: [
+    .executable(name: "coordinator", targets: ["coordinator"])
+  ],
+  traits: [
+    .trait(name: "FaultPoints", description: "Named places where tests crash, pause or cut off the engine.")
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // Bans everything: programs, events, steps, runs and their legal transitions are values.
+    .target(name: "Model", swiftSettings: strict),
+    // Bans SQL, processes and files: decisions, and the ports a store must offer.
+    .target(name: "Engine", dependencies: ["Model"], swiftSettings: strict),
+    // Bans executors, timers and retry loops anywhere else.
+    .target(name: "Runtime", swiftSettings: strict),
+    // Bans a second hash function, and keys: it hashes public bytes only.
+    .target(name: "Digest", dependencies: ["CSodium"], swiftSettings: strict),
+    // Bans C clients and the domain from connections, statements, pool and migrator.
+    .target(name: "Database", dependencies: ["Runtime", "Digest"], swiftSettings: strict),
+    // Bans pointers of the database clients outside it.
+    .target(
+      name: "Drivers", dependencies: ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
+      swiftSettings: strict),
+    // Bans the step engine's SQL anywhere else; can't name a driver.
+    .target(name: "Storage", dependencies: ["Model", "Engine", "Database", "Digest"], swiftSettings: strict),
+    // Bans parsing of files people write anywhere else.
+    .target(name: "Documents", dependencies: ["Model", "Digest", "Yams"], swiftSettings: strict),
+    // Bans opening a store: it is given one; claims, processes and locks live here.
+    .target(
+      name: "Agent",
+      dependencies: [
+        "Model", "Engine", "Runtime", "CProcess", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    // Bans printing: the use cases behind the commands return values and text.
+    .target(name: "Coordinator", dependencies: ["Model", "Engine", "Documents"], swiftSettings: strict),
+    // Composition, argument parsing and the terminal; no rule of the domain.
+    .executableTarget(
+      name: "coordinator",
+      dependencies: [
+        "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
+        "Coordinator", .product(name: "Logging", package: "swift-log"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/coordinator-cli",
+      swiftSettings: strict),
+
+    // System libraries, one module map each: who may import which is in the targets above.
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CMySQL", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    // Bans fork and exec anywhere else: the keeper, which starts steps and outlives its agent.
+    .target(name: "CProcess", cSettings: [.unsafeFlags(["-Wall", "-Wextra"], .when(configuration: .debug))]),
+
+    // Holds the files against the table of modules and the house rules.
+    .testTarget(name: "ContractTests", swiftSettings: strict),
+    // Random programs and what they must come to, by a second opinion that knows neither plan nor engine.
+    .testTarget(name: "PropertyTests", dependencies: ["Model"], swiftSettings: strict),
+    // What people and programs read: JSON, tables, progress, recaps and graphs, by values alone.
+    .testTarget(name: "RenderingTests", dependencies: ["Coordinator", "Model"], swiftSettings: strict),
+    // An agent to be killed: launches a keeper, starts steps, and waits for the end; also measures.
+    .executableTarget(
+      name: "keeper-probe", dependencies: ["Agent"], path: "Tests/KeeperProbe", swiftSettings: strict),
+    // The keeper with real processes.
+    .testTarget(name: "ProcessTests", dependencies: ["Agent", "keeper-probe"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,286 @@
+import CProcess
+import Glibc
+import Synchronization
+
+/// The socket to the keeper: requests go out from any thread, answers come in on one of its own.
+///
+/// `state` guards everything that changes. The socket and the eventfd are closed only by the reader, and only
+/// after `isOver` was set under the lock; whoever writes looks at it under the same lock.
+final class KeeperLink: Sendable {
+  typealias Started = @Sendable (Result<Keeper.Handle, ProcessEnd>) -> Void
+  typealias Ended = @Sendable (Keeper.Handle, ProcessEnd) -> Void
+
+  private struct Step {
+    var request: ProcessRequest?
+    var handle: Keeper.Handle?
+    let onStart: Started
+    let onEnd: Ended
+  }
+
+  private struct State {
+    var nextTicket: UInt64
+    var steps: [UInt64: Step] = [:]
+    /// What the socket would not take yet; the reader sends it when there is room.
+    var outbound: [UInt8] = []
+    var isOver = false
+    var isQuitting = false
+    var isDetached = false
+    var failure: KeeperError?
+    var waiters: [CheckedContinuation<KeeperError?, Never>] = []
+  }
+
+  private let socket: Int32
+  private let wake: Int32
+  private let keeper: pid_t
+  private let bootID: String
+  private let state: Mutex<State>
+
+  /// Starts the reader; nil if the system has no thread or descriptor left.
+  init?(socket: Int32, keeper: pid_t, bootID: String) {
+    self.socket = socket
+    self.keeper = keeper
+    self.bootID = bootID
+    wake = evk_eventfd()
+    // Tickets go on from a random number, so that no two keepers of a host ever share one.
+    state = Mutex(State(nextTicket: UInt64.random(in: 1...UInt64.max)))
+    guard wake >= 0 else { return nil }
+    guard BackgroundThread.start({ [self] in read() }) else {
+      close(wake)
+      return nil
+    }
+  }
+
+  // MARK: Requests
+
+  func start(
+    _ request: ProcessRequest, account: UserAccount?, _ onStart: @escaping Started, _ onEnd: @escaping Ended
+  ) {
+    if let flaw = request.flaw { return onStart(.failure(ProcessEnd(.notStarted(flaw)))) }
+    let ticket = state.withLock { state in
+      state.nextTicket &+= 1
+      return state.nextTicket
+    }
+    guard let frame = request.encoded(ticket: ticket, account: account) else {
+      return onStart(.failure(StartFailure(request, phase: EVK_PHASE_EXEC, error: E2BIG).end))
+    }
+    let taken = state.withLock { state in
+      guard !state.isOver, !state.isQuitting, !state.isDetached else { return false }
+      state.steps[ticket] = Step(request: request, handle: nil, onStart: onStart, onEnd: onEnd)
+      push(frame, &state)
+      return true
+    }
+    if !taken {
+      let sentence =
+        "cannot start '\(request.arguments.first ?? "")': the keeper of this agent is gone or ending; restart the agent"
+      onStart(.failure(ProcessEnd(.notStarted(sentence))))
+    }
+  }
+
+  func send(_ kind: evk_request_kind, _ tickets: [UInt64], signal: Int32) {
+    // A list longer than a request may be goes out in parts.
+    var rest = tickets[...]
+    repeat {
+      let part = rest.prefix(65_536)
+      rest = rest.dropFirst(part.count)
+      var frame = Frame(kind)
+      frame.append(evk_ticket_list(signal: UInt32(bitPattern: signal), count: UInt32(part.count)))
+      for ticket in part { frame.append(ticket) }
+      guard let bytes = frame.finished() else { return }
+      state.withLock { state in
+        if kind == EVK_QUIT { state.isQuitting = true }
+        if !state.isOver { push(bytes, &state) }
+      }
+    } while !rest.isEmpty
+  }
+
+  func gone() async -> KeeperError? {
+    await withCheckedContinuation { continuation in
+      let isOver = state.withLock { state in
+        if !state.isOver { state.waiters.append(continuation) }
+        return state.isOver
+      }
+      if isOver { continuation.resume(returning: state.withLock { $0.failure }) }
+    }
+  }
+
+  func detach() {
+    state.withLock { state in
+      guard !state.isOver, !state.isDetached else { return }
+      state.isDetached = true
+      // Only what was already on its way is sent: as after a crash.
+      state.outbound = []
+      signalReader()
+    }
+  }
+
+  /// Sends at once if nothing waits before it, which spares the reader a wake-up.
+  private func push(_ bytes: [UInt8], _ state: inout State) {
+    var sent = 0
+    if state.outbound.isEmpty { sent = write(bytes[...]) }
+    guard sent < bytes.count else { return }
+    state.outbound.append(contentsOf: bytes[sent...])
+    signalReader()
+  }
+
+  /// How many bytes the socket took; an error shows itself to the reader as the end of the keeper.
+  private func write(_ bytes: ArraySlice<UInt8>) -> Int {
+    bytes.withUnsafeBytes { buffer in
+      var sent = 0
+      while sent < buffer.count {
+        let count = Glibc.send(
+          socket, buffer.baseAddress?.advanced(by: sent), buffer.count - sent, Int32(MSG_NOSIGNAL))
+        if count < 0 && errno == EINTR { continue }
+        if count <= 0 { break }
+        sent += count
+      }
+      return sent
+    }
+  }
+
+  private func signalReader() {
+    var one: UInt64 = 1
+    // It can fail only by being signalled already.
+    _ = Glibc.write(wake, &one, MemoryLayout<UInt64>.size)
+  }
+
+  // MARK: Answers, on the reader's thread
+
+  private func read() {
+    let size = MemoryLayout<evk_answer>.size
+    var buffer = [UInt8](repeating: 0, count: size * 512)
+    var filled = 0
+    while true {
+      let (wantsRoom, isDetached) = state.withLock { (!$0.outbound.isEmpty, $0.isDetached) }
+      if isDetached { break }
+      var polled = [
+        pollfd(fd: socket, events: Int16(POLLIN) | (wantsRoom ? Int16(POLLOUT) : 0), revents: 0),
+        pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+      ]
+      guard poll(&polled, 2, -1) >= 0 || errno == EINTR else { break }
+      if polled[1].revents != 0 {
+        var count: UInt64 = 0
+        _ = Glibc.read(wake, &count, MemoryLayout<UInt64>.size)
+      }
+      if polled[0].revents & Int16(POLLOUT) != 0 { flush() }
+      guard polled[0].revents & ~Int16(POLLOUT) != 0 else { continue }
+      let count = buffer.withUnsafeMutableBytes { bytes in
+        recv(socket, bytes.baseAddress?.advanced(by: filled), bytes.count - filled, 0)
+      }
+      if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
+      if count <= 0 { break }
+      filled += count
+      let whole = filled / size
+      deliver(
+        buffer.withUnsafeBytes { bytes in
+          (0..<whole).map { bytes.loadUnaligned(fromByteOffset: $0 * size, as: evk_answer.self) }
+        })
+      let used = whole * size
+      if used < filled { buffer.replaceSubrange(0..<(filled - used), with: Array(buffer[used..<filled])) }
+      filled -= used
+    }
+    finish()
+  }
+
+  private func flush() {
+    state.withLock { state in
+      let sent = write(state.outbound[...])
+      if sent == state.outbound.count {
+        state.outbound = []
+      } else {
+        state.outbound.removeFirst(sent)
+      }
+    }
+  }
+
+  private func deliver(_ answers: [evk_answer]) {
+    enum News {
+      case started(Started, Keeper.Handle)
+      case failed(Started, ProcessRequest, evk_answer)
+      case ended(Ended, Keeper.Handle, ProcessEnd)
+    }
+    // One lock for all that came in one read; the callbacks run without it.
+    let news = state.withLock { state in
+      answers.compactMap { answer -> News? in
+        guard var step = state.steps[answer.ticket] else { return nil }
+        switch evk_answer_kind(answer.kind) {
+        case EVK_STARTED:
+          let identity = ProcessIdentity(pid: answer.pid, startTime: answer.start_time, bootID: bootID)
+          let handle = Keeper.Handle(ticket: answer.ticket, identity: identity)
+          step.handle = handle
+          step.request = nil
+          state.steps[answer.ticket] = step
+          return .started(step.onStart, handle)
+        case EVK_NOT_STARTED:
+          state.steps[answer.ticket] = nil
+          return step.request.map { .failed(step.onStart, $0, answer) }
+        case EVK_ENDED:
+          state.steps[answer.ticket] = nil
+          return step.handle.map { .ended(step.onEnd, $0, ProcessEnd(answer)) }
+        default:
+          return nil
+        }
+      }
+    }
+    for item in news {
+      switch item {
+      case .started(let onStart, let handle): onStart(.success(handle))
+      case .failed(let onStart, let request, let answer):
+        let phase = evk_phase(UInt32(bitPattern: answer.phase))
+        onStart(.failure(StartFailure(request, phase: phase, error: answer.error).end))
+      case .ended(let onEnd, let handle, let end): onEnd(handle, end)
+      }
+    }
+  }
+
+  private func finish() {
+    let isDetached = state.withLock { state in
+      state.isOver = true
+      return state.isDetached
+    }
+    close(socket)
+    close(wake)
+    // How it ended is part of the message. A keeper that was let go is waited for last: it may take its time.
+    let how = isDetached ? "" : waitForKeeper()
+    let (steps, waiters, failure) = state.withLock { state in
+      let steps = state.steps
+      state.steps = [:]
+      if !isDetached && !(state.isQuitting && steps.isEmpty) {
+        state.failure = KeeperError(.died, "the keeper of this agent is gone: it \(how)")
+      }
+      let waiters = state.waiters
+      state.waiters = []
+      return (steps, waiters, state.failure)
+    }
+    for step in steps.values {
+      if let handle = step.handle {
+        if !isDetached {
+          step.onEnd(handle, ProcessEnd(.lost("how it ended is unknown: its keeper \(how)")))
+        }
+      } else {
+        let why = isDetached ? "the agent let go of its keeper" : "its keeper \(how)"
+        step.onStart(.failure(ProcessEnd(.lost("whether it was started is unknown: \(why)"))))
+      }
+    }
+    for waiter in waiters { waiter.resume(returning: failure) }
+    if isDetached { _ = waitForKeeper() }
+  }
+
+  private func waitForKeeper() -> String {
+    var status: Int32 = 0
+    while waitpid(keeper, &status, 0) < 0 {
+      if errno != EINTR { return "has ended" }
+    }
+    let signal = status & 0x7f
+    return signal == 0 ? "ended with exit code \((status >> 8) & 0xff)" : "was killed by signal \(signal)"
+  }
+}
+
+extension ProcessEnd {
+  init(_ answer: evk_answer) {
+    self.init(
+      answer.cause == Int32(EVK_SIGNALLED.rawValue) ? .signalled(answer.value) : .exited(answer.value),
+      maxResidentKiB: answer.max_resident_kib, userMicroseconds: answer.user_us,
+      systemMicroseconds: answer.system_us, wallMicroseconds: answer.wall_us,
+      dumpedCore: answer.core_dumped != 0)
+  }
+}

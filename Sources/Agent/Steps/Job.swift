@@ -1,0 +1,135 @@
+import Engine
+import Foundation
+import Glibc
+import Model
+
+/// One attempt of a task made ready for the keeper, and what its end means.
+struct Job: Sendable {
+  let key: TaskKey
+  let files: StepFiles
+  let logPath: String
+  /// What is started; nil for a step that does nothing.
+  let request: ProcessRequest?
+  /// What is started before it, if the step has a precondition.
+  let precondition: ProcessRequest?
+  private let plan: Plan
+  private let secrets: [String]
+
+  /// Why a task can't even be tried, in a sentence.
+  struct Failure: Error {
+    let message: String
+  }
+
+  /// Fills in the templates, and makes the step's files and the directory of its log unless an earlier agent has.
+  init(
+    _ claim: Claim, _ context: RunContext, _ step: Program.Step, _ key: TaskKey, places: ProcessExecutor.Places,
+    inherited: [String: String], secrets: [String: String], isNew: Bool = true
+  ) throws(Failure) {
+    self.key = key
+    plan = context.plan
+    self.secrets = secrets.values.filter { !$0.isEmpty }
+    let files = StepFiles(of: key, in: places.files)
+    self.files = files
+    let environment = StepEnvironment(claim: claim, context: context, step: step, secrets: secrets)
+    do {
+      // Attempts are counted anew in a recovery; no sequence that a person can write has a slash.
+      let suffix = claim.recovery == 0 ? "" : "/r\(claim.recovery)"
+      let log = try StepLog.path(
+        in: places.logs, run: context.run, step: claim.task.step, sequence: claim.task.sequence.text + suffix,
+        attempt: claim.task.attempt)
+      let user = try step.user.map { try environment.fill($0) }
+      if isNew {
+        try StepLog.prepare(log)
+        try files.make(for: user)
+      }
+      let variables = try environment.variables(inherited: inherited, files: files, user: user)
+      let directory = try step.workingDirectory.map { try environment.fill($0) }
+      func request(_ arguments: [String], _ name: String) -> ProcessRequest {
+        ProcessRequest(
+          key: name, arguments: arguments, environment: variables, workingDirectory: directory, user: user,
+          logPath: log, memoryLimit: step.limits?.memory)
+      }
+      let arguments: [String]? =
+        switch step.action {
+        case .empty: nil
+        case .run(let words): try words.map { try environment.fill($0) }
+        case .shell(let line): ["/bin/sh", "-c", try environment.fill(line)]
+        case .function(let name): throw Failure(message: "step function '\(name)' can only be run by its own program")
+        }
+      let before = try step.precondition.map { try $0.map { try environment.fill($0) } }
+      logPath = log
+      self.request = arguments.map { request($0, key.text) }
+      precondition = before.map { request($0, key.text + "/precondition") }
+    } catch let failure as Failure {
+      throw failure
+    } catch let missing as Template.MissingValue {
+      throw Failure(message: "can't be started: \(missing)")
+    } catch let failure as StepFiles.Failure {
+      throw Failure(message: failure.message)
+    } catch {
+      throw Failure(message: "\(error)")
+    }
+  }
+
+  /// What the end of its process means for the task.
+  func outcome(of end: ProcessEnd, stop: (reason: String, isTimeout: Bool)?) -> Outcome {
+    var outcome = Outcome(.failure)
+    switch end.cause {
+    case .exited(let code):
+      outcome.exitCode = Int(code)
+      outcome.status = code == 0 ? .success : .failure
+    case .signalled(let number):
+      outcome.signal = Signal.name(number)
+      outcome.message = "ended by \(Signal.name(number))" + (end.dumpedCore ? ", core dumped" : "")
+    case .notStarted(let why), .lost(let why): outcome.message = why
+    }
+    if let stop, stop.isTimeout {
+      outcome.status = .failure
+      outcome.timedOut = true
+      outcome.message = stop.reason
+    } else if let stop {
+      // It was told to stop: whatever it made of that, it is not a success to go on from.
+      outcome.status = .cancelled
+      outcome.message = stop.reason
+    }
+    outcome.maxResidentKiB = end.maxResidentKiB > 0 ? Int(end.maxResidentKiB) : nil
+    outcome.cpuMicroseconds = end.userMicroseconds + end.systemMicroseconds
+    read(into: &outcome)
+    return outcome
+  }
+
+  private func read(into outcome: inout Outcome) {
+    if outcome.status != .cancelled {
+      do {
+        outcome.result = try files.readResult()
+        outcome.fileTriggers = try files.readTriggers(of: plan)
+      } catch {
+        outcome.status = .failure
+        outcome.message = error.message
+        outcome.fileTriggers = []
+      }
+    }
+    if !secrets.isEmpty { Masking.mask(file: logPath, secrets) }
+    outcome.logPath = logPath
+    if let tail = try? StepLog.tail(of: logPath), tail.totalBytes > 0 {
+      outcome.tail = Outcome.Tail(text: tail.text, totalBytes: tail.totalBytes)
+    }
+    outcome.message = outcome.message.map { Masking.mask($0, secrets) }
+    if !secrets.isEmpty, let result = outcome.result, let text = Optional(result.json), Masking.mask(text, secrets) != text {
+      outcome.result = .string("***")
+    }
+  }
+}
+
+/// Names of signals, as `kill -l` has them.
+public enum Signal {
+  private static let names: [Int32: String] = [
+    SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP",
+    SIGABRT: "SIGABRT", SIGBUS: "SIGBUS", SIGFPE: "SIGFPE", SIGKILL: "SIGKILL", SIGUSR1: "SIGUSR1",
+    SIGSEGV: "SIGSEGV", SIGUSR2: "SIGUSR2", SIGPIPE: "SIGPIPE", SIGALRM: "SIGALRM", SIGTERM: "SIGTERM",
+    SIGXCPU: "SIGXCPU", SIGXFSZ: "SIGXFSZ", SIGSYS: "SIGSYS", SIGVTALRM: "SIGVTALRM", SIGPROF: "SIGPROF",
+  ]
+
+  /// The name of signal `number`, such as `SIGKILL`; `SIG` and the number for one without a common name.
+  public static func name(_ number: Int32) -> String { names[number] ?? "SIG\(number)" }
+}

@@ -1,0 +1,32 @@
+public import Engine
+
+/// What carries out a task that an agent has taken.
+public protocol StepExecutor: Sendable {
+  /// Starts the task. `onEnd` is called exactly once, on any thread, and must not block.
+  func begin(_ claim: Claim, in context: RunContext, onEnd: @escaping @Sendable (Outcome) -> Void)
+  /// Stops tasks that were begun: they end as `cancelled`, with that message. Those that ended already are passed
+  /// over.
+  func stop(_ tasks: [TaskKey], because reason: String)
+  /// The ends of these tasks are in the store: what was kept for them locally may go.
+  func recorded(_ tasks: [TaskKey])
+}
+
+/// One attempt of a task on this host.
+public struct TaskKey: Sendable, Hashable {
+  /// The run's id.
+  public let run: String
+  /// The task's number in its run.
+  public let number: Int64
+  /// The attempt.
+  public let attempt: Int
+
+  /// The attempt that `claim` is.
+  public init(_ claim: Claim, in run: String) {
+    self.run = run
+    number = claim.task.number
+    attempt = claim.task.attempt
+  }
+
+  /// As the keeper's journal names it.
+  public var text: String { "\(run)/\(number)/\(attempt)" }
+}

@@ -1,0 +1,110 @@
+import Engine
+import Foundation
+import Glibc
+import Model
+
+/// The files through which a step gives back a result and triggers: made before it starts, read when it has ended.
+struct StepFiles: Sendable {
+  let result: String
+  let triggers: String
+
+  /// The most a step may write to its result file, in bytes.
+  static let resultLimit = 1 << 20
+  private static let triggerLimit = 1 << 20
+
+  /// Why a file can't be made or read, in a sentence.
+  struct Failure: Error {
+    let message: String
+  }
+
+  init(of key: TaskKey, in directory: String) {
+    let base = "\(directory)/\(key.run)/\(key.number).\(key.attempt)"
+    result = base + ".result"
+    triggers = base + ".triggers"
+  }
+
+  /// Makes both files empty, owned by `user` if that is said, so that a step that runs as somebody else can write
+  /// them though it can't make files beside them.
+  func make(for user: String?) throws(Failure) {
+    let directory = (result as NSString).deletingLastPathComponent
+    do {
+      try FileManager.default.createDirectory(
+        atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
+    } catch {
+      throw Failure(message: "can't make the directory \(directory) for the step's files: \(error.localizedDescription)")
+    }
+    let owner = user.flatMap { getpwnam($0) }.map { ($0.pointee.pw_uid, $0.pointee.pw_gid) }
+    for path in [result, triggers] {
+      let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+      guard descriptor >= 0 else {
+        throw Failure(message: "can't make \(path): \(String(cString: strerror(errno)))")
+      }
+      defer { close(descriptor) }
+      if let (uid, gid) = owner, fchown(descriptor, uid, gid) != 0 {
+        throw Failure(message: "can't give \(path) to the step's user: \(String(cString: strerror(errno)))")
+      }
+    }
+  }
+
+  /// What the step wrote to its result file: JSON, or text as it is; nil if nothing.
+  func readResult() throws(Failure) -> JSONValue? {
+    guard let bytes = try read(result, limit: Self.resultLimit, "result"), !bytes.isEmpty else { return nil }
+    guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
+      throw Failure(message: "its result file holds bytes that are no UTF-8 text")
+    }
+    if let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) { return value }
+    // A line written by echo is meant without its newline.
+    return .string(text.hasSuffix("\n") ? String(text.dropLast()) : text)
+  }
+
+  /// The lines `EVENT [SEQUENCE]` of its trigger file.
+  func readTriggers(of plan: Plan) throws(Failure) -> [FileTrigger] {
+    guard let bytes = try read(triggers, limit: Self.triggerLimit, "trigger") else { return [] }
+    var found: [FileTrigger] = []
+    for line in String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline) {
+      let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
+      guard let event = words.first else { continue }
+      guard plan.isRaisable(event) else {
+        let near = Name.nearest(to: event, among: plan.program.events.map(\.name))
+        throw Failure(
+          message: "its trigger file names the event '\(event)', which the program does not have"
+            + (near.map { "; did you mean '\($0)'?" } ?? ""))
+      }
+      guard words.count <= 2, words.count < 2 || words[1].split(separator: "/").allSatisfy({ Sequence.isValidFromOutside(String($0)) })
+      else { throw Failure(message: "its trigger file has the line '\(line)', which is not EVENT [SEQUENCE]") }
+      found.append(FileTrigger(event: event, sequence: words.count == 2 ? Sequence(words[1]) : nil))
+    }
+    return found
+  }
+
+  /// Removes both files, and their directory if it was the last of its run.
+  func remove() {
+    unlink(result)
+    unlink(triggers)
+    rmdir((result as NSString).deletingLastPathComponent)
+  }
+
+  private func read(_ path: String, limit: Int, _ what: String) throws(Failure) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      if errno == ENOENT { return nil }
+      throw Failure(message: "can't read its \(what) file: \(String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: limit + 1)
+    var filled = 0
+    while filled < bytes.count {
+      let count = bytes.withUnsafeMutableBytes { buffer in
+        Glibc.read(descriptor, buffer.baseAddress?.advanced(by: filled), buffer.count - filled)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else {
+        throw Failure(message: "can't read its \(what) file: \(String(cString: strerror(errno)))")
+      }
+      if count == 0 { break }
+      filled += count
+    }
+    guard filled <= limit else { throw Failure(message: "its \(what) file is larger than 1 MiB") }
+    return Array(bytes[..<filled])
+  }
+}

@@ -1,0 +1,44 @@
+/// What can stand for a `?` in a statement.
+public protocol Bindable {
+  /// The value as the database stores it.
+  var databaseValue: Value { get }
+}
+
+extension Value: Bindable {
+  public var databaseValue: Value { self }
+}
+
+extension Int: Bindable {
+  public var databaseValue: Value { .integer(Int64(self)) }
+}
+
+extension Int64: Bindable {
+  public var databaseValue: Value { .integer(self) }
+}
+
+/// Stored as 0 or 1: MySQL has no boolean column and SQLite no boolean at all.
+extension Bool: Bindable {
+  public var databaseValue: Value { .integer(self ? 1 : 0) }
+}
+
+extension Double: Bindable {
+  public var databaseValue: Value { .real(self) }
+}
+
+extension String: Bindable {
+  public var databaseValue: Value { .text(self) }
+}
+
+extension [UInt8]: Bindable {
+  public var databaseValue: Value { .blob(self) }
+}
+
+extension Optional: Bindable where Wrapped: Bindable {
+  public var databaseValue: Value { map(\.databaseValue) ?? .null }
+}
+
+/// Enumerations with a raw value bind as it, once they declare the conformance.
+extension Bindable where Self: RawRepresentable, RawValue: Bindable {
+  /// The raw value's.
+  public var databaseValue: Value { rawValue.databaseValue }
+}

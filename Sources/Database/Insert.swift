@@ -1,0 +1,58 @@
+extension Session {
+  /// Inserts rows with few round trips and few statement texts: chunks of 64, 16, 4 and 1 row.
+  ///
+  /// Returns how many rows were new. With `ignoringConflicts` a row whose key is there is left as it is;
+  /// every other error is still thrown. Not atomic by itself: call it in a transaction.
+  @discardableResult
+  public func insert(
+    into table: String, columns: [String], rows: [[Value]], ignoringConflicts: Bool = false
+  ) throws(DatabaseError) -> Int {
+    var inserted = 0
+    var start = 0
+    while start < rows.count {
+      let size = [64, 16, 4, 1].first { $0 <= rows.count - start } ?? 1
+      let chunk = rows[start..<start + size]
+      inserted += try insertChunk(into: table, columns: columns, rows: chunk, ignoring: ignoringConflicts)
+      start += size
+    }
+    return inserted
+  }
+
+  private func insertChunk(
+    into table: String, columns: [String], rows: ArraySlice<[Value]>, ignoring: Bool
+  ) throws(DatabaseError) -> Int {
+    guard rows.allSatisfy({ $0.count == columns.count }), let first = columns.first else {
+      throw DatabaseError(
+        .syntax, code: "columns", message: "a row for \(table) has not \(columns.count) values")
+    }
+    var sql: SQL = "INSERT INTO \(identifier: table) ("
+    for (index, column) in columns.enumerated() {
+      sql += index == 0 ? "\(identifier: column)" : ", \(identifier: column)"
+    }
+    let tuple = "(" + repeatElement("?", count: columns.count).joined(separator: ", ") + ")"
+    sql.text += ") VALUES " + repeatElement(tuple, count: rows.count).joined(separator: ", ")
+    sql.values = rows.flatMap(\.self)
+    guard ignoring else { return try execute(sql) }
+    guard dialect.kind == .mysql else { return try execute(sql + " ON CONFLICT DO NOTHING") }
+    return try insertCountingDuplicates(sql, column: first, rows: rows.count)
+  }
+
+  /// Differs by necessity: under CLIENT_FOUND_ROWS MySQL counts a row left as it was like a new one, and
+  /// INSERT IGNORE would swallow other errors too, so duplicates are counted in a session variable.
+  private func insertCountingDuplicates(
+    _ sql: SQL, column: String, rows: Int
+  ) throws(DatabaseError) -> Int {
+    let update: SQL =
+      " ON DUPLICATE KEY UPDATE \(identifier: column) = IF((@ev_duplicates := COALESCE(@ev_duplicates, 0) + 1), \(identifier: column), \(identifier: column))"
+    do {
+      try execute(sql + update)
+    } catch {
+      // The count of the failed statement must not be added to the next one's.
+      if !isBroken { _ = try? query("SELECT @ev_duplicates := 0") }
+      throw error
+    }
+    let counted = try query(
+      "SELECT CAST(COALESCE(@ev_duplicates, 0) AS SIGNED), @ev_duplicates := 0")
+    return rows - (try counted.first?.int(0) ?? 0)
+  }
+}

@@ -1,0 +1,67 @@
+import Dispatch
+import Runtime
+import Synchronization
+
+/// Carries the cancellation of one task to the session that works for it, and to no later one.
+///
+/// The worker calls ``begin(_:)`` and ``end()`` around the part that may be interrupted; the cancelling
+/// thread calls ``cancel()``. ``end()`` waits for an interrupt that is under way, so that it can't hit the
+/// statement of whoever gets the session next.
+final class Interruption: Sendable {
+  private enum State {
+    case idle
+    case running(Interrupter)
+    case interrupting
+    case cancelled
+  }
+
+  private let state = Mutex(State.idle)
+  private let interrupted = DispatchSemaphore(value: 0)
+
+  /// Opens the part that may be interrupted; throws CancellationError if the task is cancelled already.
+  func begin(_ interrupter: Interrupter) throws(CancellationError) {
+    let isCancelled = state.withLock { state in
+      guard case .idle = state else { return true }
+      state = .running(interrupter)
+      return false
+    }
+    if isCancelled { throw CancellationError() }
+  }
+
+  /// Closes it: from here on the work is finished whatever happens. False if it was cancelled in time.
+  func end() -> Bool {
+    let (mustWait, wasCancelled) = state.withLock { state in
+      switch state {
+      case .idle: return (false, false)
+      case .running:
+        state = .idle
+        return (false, false)
+      case .interrupting: return (true, true)
+      case .cancelled: return (false, true)
+      }
+    }
+    if mustWait { interrupted.wait() }
+    return !wasCancelled
+  }
+
+  /// Cancels: stops the running statement from a thread of its own, or keeps ``begin(_:)`` from starting.
+  func cancel() {
+    let interrupter = state.withLock { state -> Interrupter? in
+      switch state {
+      case .idle:
+        state = .cancelled
+        return nil
+      case .running(let interrupter):
+        state = .interrupting
+        return interrupter
+      case .interrupting, .cancelled: return nil
+      }
+    }
+    guard let interrupter else { return }
+    SerialWorker(name: "interrupt").enqueue { [self] in
+      interrupter.interrupt()
+      state.withLock { $0 = .cancelled }
+      interrupted.signal()
+    }
+  }
+}

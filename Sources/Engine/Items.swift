@@ -1,0 +1,64 @@
+import Model
+
+/// What a loop goes over, found when it opens.
+extension Transition {
+  struct ResolvedItems {
+    var total = 0
+    var list: [JSONValue]?
+    var rangeStart = 1
+    /// Why there are none.
+    var problem: String?
+  }
+
+  mutating func resolve(_ items: Program.Items, in sequence: Sequence) throws -> ResolvedItems {
+    switch items {
+    case .list(let list):
+      let filled = list.map { item in
+        guard case .string(let text) = item else { return item }
+        return JSONValue.string(Template(text).filled(parameters: changes.run.parameters))
+      }
+      return ResolvedItems(total: list.count, list: filled)
+    case .range(let from, let to):
+      guard let first = try number(from, in: sequence), let last = try number(to, in: sequence) else {
+        return ResolvedItems(problem: "its range is not between whole numbers")
+      }
+      let (difference, overflow) = last.subtractingReportingOverflow(first)
+      guard !overflow, difference < Int.max / 2 else { return ResolvedItems(problem: "its range is too long") }
+      return ResolvedItems(total: max(0, difference + 1), rangeStart: first)
+    case .reference(let text):
+      guard let value = try value(of: text, in: sequence) else {
+        return ResolvedItems(problem: "\(text) has no value")
+      }
+      guard case .array(let list) = value else {
+        return ResolvedItems(problem: "\(text) is not a list")
+      }
+      return ResolvedItems(total: list.count, list: list)
+    }
+  }
+
+  private func number(_ end: Program.RangeEnd, in sequence: Sequence) throws -> Int? {
+    switch end {
+    case .value(let number): return number
+    case .reference(let text):
+      switch try value(of: text, in: sequence) {
+      case .integer(let number): return Int(number)
+      case .string(let digits): return Int(digits)
+      default: return nil
+      }
+    }
+  }
+
+  /// The value of a text that is one reference, such as `${steps.s1.result.hosts}`.
+  private func value(of text: String, in sequence: Sequence) throws -> JSONValue? {
+    guard let reference = Template(text).onlyReference else { return nil }
+    switch reference {
+    case .parameter(let name): return changes.run.parameters[name]
+    case .result(let step, let path): return try result(of: step, in: sequence)?.value(at: path.map { $0[...] })
+    case .loopItem, .loopIndex: return nil
+    }
+  }
+
+  private func result(of step: String, in sequence: Sequence) throws -> JSONValue? {
+    try ledger.result(of: step, in: sequence)
+  }
+}

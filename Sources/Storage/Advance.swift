@@ -1,0 +1,163 @@
+import Database
+public import Engine
+import Model
+
+extension SQLStore {
+  /// Records ends, does what is due, and takes tasks: one transaction under the run's lock.
+  public func advance(_ request: AdvanceRequest) async throws -> Advance {
+    let advance = try await write { session in
+      let advance = try self.advance(request, session)
+      try fault(.endBeforeCommit, session)
+      return advance
+    }
+    try fault(.endAfterCommit, nil)
+    return advance
+  }
+
+  private func advance(_ request: AdvanceRequest, _ session: any Session) throws -> Advance {
+    var run = try lock(request.run, session)
+    var history: [Changes.HistoryEntry] = []
+    var superseded: [Int64] = []
+    try fault(.endBeforeTransition, session)
+    let changes = try transition(run, session) { transition in
+      superseded = try record(request.ends, of: run, by: request.agent, in: &transition, session)
+      if !run.state.status.isOver { try mature(run, in: &transition, session) }
+    }
+    history += changes.history
+    run = run.after(changes)
+
+    var claims: [Claim] = []
+    if run.state.status == .running, !run.state.isStopped, request.slots > 0 {
+      let claimer = Claimer(store: self, session: session, run: run, request: request)
+      claims = try claimer.claim(request.slots)
+      // A loop opens its iterations as there is room for what they start.
+      while claims.count < request.slots, run.state.status == .running, !run.state.isStopped {
+        let growing = try SQLLedger(session: session, run: run.state).growingLoops()
+        guard !growing.isEmpty else { break }
+        let grown = try transition(run, session) { transition in
+          for loop in growing { try transition.grow(loop) }
+        }
+        history += grown.history
+        run = run.after(grown)
+        claims += try Claimer(store: self, session: session, run: run, request: request)
+          .claim(request.slots - claims.count)
+      }
+      if !claims.isEmpty, run.startedAt == nil {
+        try session.execute(
+          """
+          UPDATE ev_run SET started_at = \(run.state.now.microseconds), queue_deadline_at = NULL
+          WHERE run_key = \(run.state.key) AND started_at IS NULL
+          """)
+      }
+    }
+    return Advance(
+      context: RunContext(
+        run: run.state.id, plan: run.plan, recovery: run.state.recovery, parameters: run.state.parameters),
+      status: run.state.status, stopsRunning: run.state.verdict == nil ? nil : run.state.message ?? "stopped",
+      claims: claims, superseded: superseded, history: history,
+      nextDue: try nextDue(run.state.key, now: run.state.now.microseconds, session), active: run.state.active)
+  }
+
+  /// Ends that still hold their fence go into the transition; the numbers of the others are returned.
+  private func record(
+    _ ends: [TaskEnd], of run: LockedRun, by agent: Int64, in transition: inout Transition, _ session: any Session
+  ) throws -> [Int64] {
+    guard !ends.isEmpty else { return [] }
+    var tasks: [Int64: TaskFact] = [:]
+    for chunk in ends.chunks(of: 64) {
+      let rows = try session.query(
+        """
+        SELECT \(raw: TaskFact.columns), holder FROM ev_task
+        WHERE run_key = \(run.state.key) AND no IN \(list: chunk.map(\.number))\(raw: session.dialect.forUpdate)
+        """)
+      for row in rows where try row.optionalInteger(10) == agent {
+        let task = try TaskFact(row)
+        tasks[task.number] = task
+      }
+    }
+    var superseded: [Int64] = []
+    for end in ends {
+      guard let task = tasks[end.number], task.status == .running, task.fence == end.fence else {
+        superseded.append(end.number)
+        continue
+      }
+      try transition.end(task, end.outcome, chance: Double.random(in: 0...1))
+    }
+    return superseded
+  }
+
+  /// Delays that are over, tasks whose time has come, and limits on the whole run's time.
+  private func mature(_ run: LockedRun, in transition: inout Transition, _ session: any Session) throws {
+    let (key, now) = (run.state.key, run.state.now.microseconds)
+    if let deadline = run.deadlineAt, deadline <= now, run.state.verdict == nil {
+      let limit = run.plan.program.config.timeout.map { " of \($0)" } ?? ""
+      return try transition.stop(as: .failure, "the run exceeded its timeout\(limit)")
+    }
+    if let deadline = run.queueDeadlineAt, deadline <= now, run.startedAt == nil, run.state.verdict == nil {
+      return try transition.stop(as: .failure, "no task of the run could start within its queue_timeout")
+    }
+    let tasks = try session.query(
+      """
+      SELECT \(raw: TaskFact.columns) FROM ev_task
+      WHERE run_key = \(key) AND due_at IS NOT NULL AND due_at <= \(now) ORDER BY due_at, no LIMIT 500
+      """)
+    for row in tasks { transition.mature(try TaskFact(row)) }
+    let delays = try session.query(
+      """
+      SELECT no, kind, target, sequence, scope, hosts FROM ev_delay
+      WHERE run_key = \(key) AND due_at <= \(now) ORDER BY due_at, no LIMIT 500
+      """)
+    for row in delays {
+      try transition.mature(
+        DelayFact(
+          number: try row.integer(0), target: Plan.Target(kind: try row.text(1), name: try row.text(2)),
+          sequence: Sequence(try row.text(3)), scope: try row.integer(4), hosts: try row.text(5).hostList))
+    }
+  }
+
+  /// Microseconds until the run's next delay, retry or deadline; nil if there is none.
+  func nextDue(_ key: Int64, now: Int64, _ session: any Session) throws -> Int64? {
+    let rows = try session.query(
+      """
+      SELECT (SELECT MIN(due_at) FROM ev_task WHERE run_key = \(key) AND due_at IS NOT NULL),
+        (SELECT MIN(due_at) FROM ev_delay WHERE run_key = \(key)), deadline_at, queue_deadline_at
+      FROM ev_run WHERE run_key = \(key)
+      """)
+    guard let row = rows.first else { return nil }
+    let moments = try (0..<4).compactMap { try row.optionalInteger($0) }
+    return moments.min().map { max(0, $0 - now) }
+  }
+
+  /// Whether an advance would find something to do.
+  public func glance(at run: String) async throws -> Glance {
+    try await read { session in
+      let rows = try session.query(
+        """
+        SELECT run_key, status, verdict, message, stopped, \(raw: session.dialect.now) FROM ev_run WHERE id = \(run)
+        """)
+      guard let row = rows.first else { throw StoreError.noRun(run) }
+      let key = try row.integer(0)
+      let status = try RunStatus(stored: row.text(1))
+      let due = try self.nextDue(key, now: row.integer(5), session)
+      var hasWork = due.map { $0 <= 0 } ?? false
+      if !hasWork, status == .running, try !row.bool(4) { hasWork = try self.hasClaimable(key, session) }
+      return Glance(
+        status: status, stopsRunning: try row.optionalText(2) == nil ? nil : try row.optionalText(3) ?? "stopped",
+        hasWork: hasWork, nextDue: due)
+    }
+  }
+
+  private func hasClaimable(_ key: Int64, _ session: any Session) throws -> Bool {
+    try !session.query(
+      "SELECT no FROM ev_task WHERE run_key = \(key) AND open = 1 AND status = 'ready' LIMIT 1"
+    ).isEmpty
+      || !session.query("SELECT no FROM ev_loop WHERE run_key = \(key) AND growing = 1 LIMIT 1").isEmpty
+      || !session.query(
+        """
+        SELECT r.resource_key FROM ev_resource r WHERE r.used < r.capacity AND EXISTS
+          (SELECT 1 FROM ev_ticket k WHERE k.run_key = \(key) AND k.resource_key = r.resource_key)
+        LIMIT 1
+        """
+      ).isEmpty
+  }
+}

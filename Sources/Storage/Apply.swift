@@ -1,0 +1,253 @@
+import Database
+import Engine
+import Model
+
+/// Writes what a transition decided. Everything is in the caller's transaction, under the run's lock.
+extension SQLStore {
+  func apply(_ changes: Changes, of run: LockedRun, _ session: any Session) throws {
+    let key = changes.run.key
+    let now = changes.run.now.microseconds
+    try fault(.applyBefore, session)
+    if let reason = changes.cancelsUnstarted { try cancelUnstarted(changes.run, reason, session) }
+    for change in changes.taskChanges { try apply(change, of: run, now, session) }
+    try fault(.applyAfterEnds, session)
+    try insert(changes.events, changes.run, session)
+    try insert(changes.tasks, changes.run, session)
+    try fault(.applyAfterTasks, session)
+    try insert(changes.delays, changes.run, session)
+    for chunk in changes.overDelays.chunks(of: 64) {
+      try session.execute("DELETE FROM ev_delay WHERE run_key = \(key) AND no IN \(list: Array(chunk))")
+    }
+    try write(loopsOf: changes, run.plan, session)
+    try write(iterationsOf: changes, session)
+    try record(changes.history, changes.run, session)
+    try write(runOf: changes, run, session)
+    try fault(.applyAfterRun, session)
+  }
+
+  private func write(runOf changes: Changes, _ former: LockedRun, _ session: any Session) throws {
+    let run = changes.run
+    let now = run.now.microseconds
+    let hasEnded = run.status.isOver && !changes.formerStatus.isOver
+    guard run != former.state || hasEnded else { return }
+    try session.execute(
+      """
+      UPDATE ev_run SET status = \(run.status.rawValue), active = \(run.active), failures = \(run.failures),
+        stopped = \(run.isStopped), verdict = \(run.verdict?.rawValue), message = \(run.message),
+        next_no = \(run.nextNumber), ended_at = \(hasEnded ? now : nil as Int64?)
+      WHERE run_key = \(run.key)
+      """)
+    guard hasEnded else { return }
+    try session.execute(
+      """
+      UPDATE ev_recovery SET status = \(run.status.rawValue), message = \(run.message), ended_at = \(now)
+      WHERE run_key = \(run.key) AND recovery = \(run.recovery)
+      """)
+    try Holds(session: session, run: run.key).releaseEverything()
+  }
+
+  private func cancelUnstarted(_ run: RunState, _ reason: String, _ session: any Session) throws {
+    let rows = try session.query(
+      """
+      SELECT \(raw: TaskFact.columns) FROM ev_task
+      WHERE run_key = \(run.key) AND open = 1 AND status IN ('ready', 'waiting')
+      """)
+    let entries = try rows.map { row in
+      let task = try TaskFact(row)
+      return Changes.HistoryEntry(
+        subject: .task, name: task.step, sequence: task.sequence.text, attempt: task.attempt,
+        from: task.status.rawValue, to: TaskStatus.cancelled.rawValue, actor: "engine", token: task.fence)
+    }
+    try record(entries, run, session)
+    try session.execute(
+      """
+      UPDATE ev_task SET status = 'cancelled', open = NULL, due_at = NULL, wait_code = NULL, message = \(reason),
+        ended_at = \(run.now.microseconds)
+      WHERE run_key = \(run.key) AND open = 1 AND status IN ('ready', 'waiting')
+      """)
+    try session.execute("DELETE FROM ev_ticket WHERE run_key = \(run.key)")
+    try session.execute("DELETE FROM ev_delay WHERE run_key = \(run.key)")
+    try session.execute("UPDATE ev_loop SET growing = NULL WHERE run_key = \(run.key) AND growing = 1")
+  }
+
+  // MARK: New rows
+
+  private func insert(_ events: [Changes.NewEvent], _ run: RunState, _ session: any Session) throws {
+    try session.insert(
+      into: "ev_event",
+      columns: ["run_key", "event", "sequence", "recovery", "no", "scope", "hosts", "triggered_at", "first_at", "outside"],
+      rows: events.map { event in
+        [
+          .integer(run.key), .text(event.event), .text(event.sequence.text), .integer(Int64(run.recovery)),
+          .integer(event.number), .integer(event.scope), .text(event.hosts.hostColumn),
+          .integer(run.now.microseconds), .integer(event.firstAt.microseconds),
+          event.isFromOutside.databaseValue,
+        ]
+      })
+  }
+
+  private static let taskColumns = [
+    "run_key", "no", "recovery", "step", "sequence", "scope", "status", "open", "attempt", "losses", "ordering",
+    "host", "host_group", "demands", "wait_code", "due_at", "ready_at", "ended_at", "fence", "message", "skipped",
+    "marked_by",
+  ]
+
+  private func insert(_ tasks: [Changes.NewTask], _ run: RunState, _ session: any Session) throws {
+    let now = run.now.microseconds
+    let rows = tasks.map { task -> [Value] in
+      let status = task.form.status
+      var (host, group) = (Value.null, Value.null)
+      switch task.placement {
+      case .host(let name): host = .text(name)
+      case .group(let name): group = .text(name)
+      }
+      var (wait, due, ended, message, marked) = (Value.null, Value.null, Value.null, Value.null, Value.null)
+      var (skipped, ready) = (false, Value.integer(now))
+      switch task.form {
+      case .ready: break
+      case .waiting(let moment):
+        (wait, due, ready) = (.text("delay"), .integer(moment.microseconds), .integer(moment.microseconds))
+      case .cancelled: (ended, message) = (.integer(now), .text("not started: the run had stopped"))
+      case .impossible(let why): (ended, message) = (.integer(now), .text(why))
+      case .repeated: (ended, skipped) = (.integer(now), true)
+      case .marked(let mark):
+        (ended, marked) = (.integer(now), .text(mark.by))
+        message = .text("marked as \(mark.status.rawValue) by \(mark.by)")
+      }
+      return [
+        .integer(run.key), .integer(task.number), .integer(Int64(run.recovery)), .text(task.step),
+        .text(task.sequence.text), .integer(task.scope), .text(status.rawValue),
+        status.isOver ? .null : .integer(1), .integer(1), .integer(0), .integer(Int64(-task.priority)), host, group,
+        task.hasDemands.databaseValue, wait, due, ready, ended, .integer(0), message, skipped.databaseValue, marked,
+      ]
+    }
+    try session.insert(into: "ev_task", columns: Self.taskColumns, rows: rows)
+    for task in tasks {
+      if case .repeated(let earlier) = task.form { try copy(earlier, to: task.number, run, session) }
+    }
+  }
+
+  /// A repeated task shows the end it repeats, and points at its result and output.
+  private func copy(_ earlier: EarlierEnd, to number: Int64, _ run: RunState, _ session: any Session) throws {
+    let columns =
+      "attempt, exit_code, signal_name, message, started_at, ended_at, result_no, file_triggers, marked_by, max_rss, cpu, log_path, agent"
+    let rows = try session.query(
+      "SELECT \(raw: columns) FROM ev_task WHERE run_key = \(run.key) AND no = \(earlier.number)")
+    guard let row = rows.first else { return }
+    var update: SQL = "UPDATE ev_task SET "
+    for (position, column) in columns.split(separator: ",").enumerated() {
+      if position > 0 { update.append(", ") }
+      update.append("\(raw: column.trimmingPrefix(" ").description) = \(row[position])")
+    }
+    update.append(" WHERE run_key = \(run.key) AND no = \(number)")
+    try session.execute(update)
+  }
+
+  private func insert(_ delays: [Changes.NewDelay], _ run: RunState, _ session: any Session) throws {
+    try session.insert(
+      into: "ev_delay",
+      columns: ["run_key", "no", "recovery", "kind", "target", "sequence", "scope", "hosts", "due_at"],
+      rows: delays.map { delay in
+        [
+          .integer(run.key), .integer(delay.number), .integer(Int64(run.recovery)), .text(delay.target.kind),
+          .text(delay.target.name), .text(delay.sequence.text), .integer(delay.scope),
+          .text(delay.hosts.hostColumn), .integer(delay.dueAt.microseconds),
+        ]
+      })
+  }
+
+  func record(_ entries: [Changes.HistoryEntry], _ run: RunState, _ session: any Session) throws {
+    try session.insert(
+      into: "ev_history",
+      columns: [
+        "run_key", "happened_at", "recovery", "subject", "name", "sequence", "attempt", "from_status", "to_status",
+        "actor", "token",
+      ],
+      rows: entries.map { entry in
+        [
+          .integer(run.key), .integer(run.now.microseconds), .integer(Int64(run.recovery)),
+          .text(entry.subject.rawValue), .text(entry.name), .text(entry.sequence), .integer(Int64(entry.attempt)),
+          .text(entry.from), .text(entry.to), .text(String(entry.actor.prefix(255))),
+          .integer(entry.token),
+        ]
+      })
+  }
+
+  // MARK: Loops
+
+  private func write(loopsOf changes: Changes, _ plan: Plan, _ session: any Session) throws {
+    let run = changes.run
+    let now = run.now.microseconds
+    for (number, loop) in changes.loops.sorted(by: { $0.key < $1.key }) {
+      let growing: Int64? = loop.isGrowing(plan) && !run.isStopped ? 1 : nil
+      let ended: Int64? = loop.status.isOver ? now : nil
+      if changes.newLoops.contains(number) {
+        let items = try loop.items.map { try JSONText.encode($0) }
+        try session.execute(
+          """
+          INSERT INTO ev_loop (run_key, no, recovery, name, sequence, scope, hosts, status, total, items, range_start,
+            next_index, in_progress, ended, failed, growing, message, started_at, ended_at)
+          VALUES (\(run.key), \(number), \(run.recovery), \(loop.name), \(loop.sequence.text), \(loop.scope),
+            \(loop.hosts.hostColumn), \(loop.status.rawValue), \(loop.total), \(items), \(loop.rangeStart),
+            \(loop.next), \(loop.open), \(loop.ended), \(loop.failed), \(growing),
+            \(changes.loopMessages[number]), \(now), \(ended))
+          """)
+      } else {
+        try session.execute(
+          """
+          UPDATE ev_loop SET status = \(loop.status.rawValue), next_index = \(loop.next),
+            in_progress = \(loop.open), ended = \(loop.ended), failed = \(loop.failed), growing = \(growing),
+            ended_at = \(ended)
+          WHERE run_key = \(run.key) AND no = \(number)
+          """)
+      }
+    }
+  }
+
+  private func write(iterationsOf changes: Changes, _ session: any Session) throws {
+    let key = changes.run.key
+    let sorted = changes.iterations.values.sorted { $0.number < $1.number }
+    let new = sorted.filter { changes.newIterations.contains($0.number) }
+    try session.insert(
+      into: "ev_iteration",
+      columns: [
+        "run_key", "no", "recovery", "loop_no", "loop_name", "position", "sequence", "status", "active", "failed",
+        "repeated",
+      ],
+      rows: new.map { iteration in
+        [
+          .integer(key), .integer(iteration.number), .integer(Int64(changes.run.recovery)), .integer(iteration.loop),
+          .text(changes.loops[iteration.loop]?.name ?? ""), .integer(Int64(iteration.index)),
+          .text(iteration.sequence.text), .text(iteration.status.rawValue), .integer(Int64(iteration.active)),
+          iteration.hasFailed.databaseValue, iteration.isRepeated.databaseValue,
+        ]
+      })
+    for iteration in sorted where !changes.newIterations.contains(iteration.number) {
+      try session.execute(
+        """
+        UPDATE ev_iteration SET status = \(iteration.status.rawValue), active = \(iteration.active),
+          failed = \(iteration.hasFailed)
+        WHERE run_key = \(key) AND no = \(iteration.number)
+        """)
+    }
+  }
+}
+
+extension Plan.Target {
+  /// The word for the kind in a column.
+  var kind: String {
+    switch self {
+    case .event: "event"
+    case .step: "step"
+    case .loop: "loop"
+    }
+  }
+
+  init(kind: String, name: String) {
+    switch kind {
+    case "loop": self = .loop(name)
+    case "step": self = .step(name)
+    default: self = .event(name)
+    }
+  }
+}

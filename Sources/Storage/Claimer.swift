@@ -1,0 +1,143 @@
+import Database
+import Engine
+import Model
+
+/// Takes ready tasks of one run for an agent (rule 7): each row is locked, gets the agent's lock for a time by the
+/// database's clock, and the next fencing token. Tasks that need more than is free become waiting and queue.
+struct Claimer {
+  let store: SQLStore
+  let session: any Session
+  let run: LockedRun
+  let request: AdvanceRequest
+
+  private var key: Int64 { run.state.key }
+  private var now: Int64 { run.state.now.microseconds }
+
+  /// Takes at most `slots` tasks: those that queue for resources first, then by priority and age.
+  func claim(_ slots: Int) throws -> [Claim] {
+    let admission = Admission(session: session, run: run)
+    var taken: [TaskFact] = []
+    try fault(.claimBeforeUpdate, session)
+    for task in try queued(slots * 2, admission) where taken.count < slots {
+      if try admission.admit(task, at: host(of: task)) { taken.append(task) }
+    }
+    try lock(taken)
+    while taken.count < slots {
+      let candidates = try ready(slots - taken.count)
+      var admitted: [TaskFact] = []
+      for task in candidates {
+        if try !hasDemands(task) || admission.admit(task, at: host(of: task)) { admitted.append(task) }
+      }
+      // Rows leave the ready index here, admitted or queued, so that the next round sees others.
+      try lock(admitted)
+      taken += admitted
+      if admitted.count == candidates.count { break }
+    }
+    try fault(.claimAfterUpdate, session)
+    return try claims(of: taken)
+  }
+
+  /// Tasks that wait for resources of which some is free now.
+  private func queued(_ limit: Int, _ admission: Admission) throws -> [TaskFact] {
+    let numbers = try admission.queue(limit)
+    guard !numbers.isEmpty else { return [] }
+    var sql: SQL = """
+      SELECT \(raw: TaskFact.columns) FROM ev_task
+      WHERE run_key = \(key) AND no IN \(list: numbers) AND status = 'waiting' AND wait_code = 'resource'
+      """
+    sql.append(pinned)
+    sql.append(" ORDER BY ordering, ready_at, no\(raw: session.dialect.forUpdateSkipLocked)")
+    return try session.query(sql).map { try TaskFact($0) }
+  }
+
+  /// Index: ev_task_to_claim. The row locks keep two claimers of one run apart where its lock does not.
+  private func ready(_ limit: Int) throws -> [TaskFact] {
+    var sql: SQL = """
+      SELECT \(raw: TaskFact.columns) FROM ev_task
+      WHERE run_key = \(key) AND open = 1 AND status = 'ready'
+      """
+    sql.append(pinned)
+    sql.append(" ORDER BY ordering, ready_at, no LIMIT \(limit)\(raw: session.dialect.forUpdateSkipLocked)")
+    return try session.query(sql).map { try TaskFact($0) }
+  }
+
+  private var pinned: SQL {
+    guard let host = request.host else { return "" }
+    return " AND (host = \(host) OR host IS NULL)"
+  }
+
+  private func host(of task: TaskFact) -> String { task.host ?? request.localHost }
+
+  private func hasDemands(_ task: TaskFact) -> Bool {
+    run.plan.steps[task.step].map(run.plan.hasDemands) ?? false
+  }
+
+  private func lock(_ tasks: [TaskFact]) throws {
+    for chunk in tasks.chunks(of: 64) {
+      try session.execute(
+        """
+        UPDATE ev_task SET status = 'running', wait_code = NULL, holder = \(request.agent), agent = \(request.agent),
+          fence = fence + 1, lock_until = \(now + request.lockFor.microseconds), started_at = \(now),
+          host = COALESCE(host, \(request.localHost)), message = NULL
+        WHERE run_key = \(key) AND no IN \(list: chunk.map(\.number))
+        """)
+    }
+    try store.record(
+      tasks.map { task in
+        Changes.HistoryEntry(
+          subject: .task, name: task.step, sequence: task.sequence.text, attempt: task.attempt,
+          from: task.status.rawValue, to: TaskStatus.running.rawValue, actor: host(of: task),
+          token: task.fence + 1)
+      }, run.state, session)
+  }
+
+  private func claims(of tasks: [TaskFact]) throws -> [Claim] {
+    guard !tasks.isEmpty else { return [] }
+    let builder = ClaimBuilder(store: store, session: session, run: run.state, plan: run.plan)
+    return try tasks.map { try builder.claim($0, host: host(of: $0), fence: $0.fence + 1) }
+  }
+}
+
+/// Puts together what an agent needs to know of a task it has taken.
+struct ClaimBuilder {
+  let store: SQLStore
+  let session: any Session
+  let run: RunState
+  let plan: Plan
+
+  func claim(_ task: TaskFact, host: String, fence: Int64) throws -> Claim {
+    let running = TaskFact(
+      number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: .running,
+      dueAt: nil, attempt: task.attempt, losses: task.losses, host: host, fence: fence)
+    return Claim(
+      task: running, recovery: run.recovery, fence: fence, loop: try loop(of: task), results: try results(for: task))
+  }
+
+  private func loop(of task: TaskFact) throws -> (item: JSONValue, index: Int)? {
+    guard task.scope != 0 else { return nil }
+    let rows = try session.query(
+      """
+      SELECT i.position, i.loop_no, l.range_start, CASE WHEN l.items IS NULL THEN 0 ELSE 1 END
+      FROM ev_iteration i JOIN ev_loop l ON l.run_key = i.run_key AND l.no = i.loop_no
+      WHERE i.run_key = \(run.key) AND i.no = \(task.scope)
+      """)
+    guard let row = rows.first else { return nil }
+    let (index, loop) = (try row.int(0), try row.integer(1))
+    guard try row.bool(3) else { return (.integer(try row.integer(2) + Int64(index) - 1), index) }
+    let items = try store.items.items(.init(run: run.key, loop: loop)) {
+      let found = try session.query("SELECT items FROM ev_loop WHERE run_key = \(run.key) AND no = \(loop)")
+      return try JSONText.decode([JSONValue].self, found.first?.optionalText(0)) ?? []
+    }
+    return (items.indices.contains(index - 1) ? items[index - 1] : .null, index)
+  }
+
+  private func results(for task: TaskFact) throws -> [String: JSONValue] {
+    guard let step = plan.steps[task.step] else { return [:] }
+    var found: [String: JSONValue] = [:]
+    for name in step.definition.referredResults where found[name] == nil {
+      found[name] = try Results(session: session, run: run.key, recovery: run.recovery)
+        .result(of: name, in: task.sequence)
+    }
+    return found
+  }
+}

@@ -1,0 +1,81 @@
+import Database
+import Engine
+import Model
+
+/// A run's row, locked for the transaction.
+struct LockedRun {
+  let state: RunState
+  let programKey: Int64
+  let plan: Plan
+  let startedAt: Int64?
+  let deadlineAt: Int64?
+  let queueDeadlineAt: Int64?
+  let isStandalone: Bool
+}
+
+extension SQLStore {
+  /// Locks the run, so that no other transition of it happens until the transaction ends, and then reads the
+  /// database's clock.
+  func lock(_ run: String, _ session: any Session) throws -> LockedRun {
+    let rows = try session.query(
+      """
+      SELECT run_key, id, status, recovery, active, failures, stopped, verdict, message, next_no, replay, local_host,
+        unpinned, parameters, program_key, started_at, deadline_at, queue_deadline_at, standalone,
+        \(raw: session.dialect.now)
+      FROM ev_run WHERE id = \(run)\(raw: session.dialect.forUpdate)
+      """)
+    guard let row = rows.first else { throw StoreError.noRun(run) }
+    let programKey = try row.integer(14)
+    let state = RunState(
+      key: try row.integer(0), id: try row.text(1), status: try RunStatus(stored: row.text(2)),
+      recovery: try row.int(3), active: try row.int(4), failures: try row.int(5), isStopped: try row.bool(6),
+      verdict: try row.optionalText(7).map { try RunStatus(stored: $0) }, message: try row.optionalText(8),
+      nextNumber: try row.integer(9), replay: try JSONText.decode(Replay.self, row.optionalText(10)),
+      localHost: try row.text(11), isUnpinned: try row.bool(12),
+      parameters: try JSONText.decode([String: JSONValue].self, row.text(13)) ?? [:],
+      now: Timestamp(microseconds: try row.integer(19)))
+    return LockedRun(
+      state: state, programKey: programKey, plan: try plan(programKey, session),
+      startedAt: try row.optionalInteger(15), deadlineAt: try row.optionalInteger(16),
+      queueDeadlineAt: try row.optionalInteger(17), isStandalone: try row.bool(18))
+  }
+
+  func plan(_ programKey: Int64, _ session: any Session) throws -> Plan {
+    try plans.plan(programKey) { Plan(try program(programKey, session)) }
+  }
+
+  func program(_ programKey: Int64, _ session: any Session) throws -> Program {
+    let rows = try session.query("SELECT content FROM ev_program WHERE program_key = \(programKey)")
+    guard let row = rows.first, let program = try JSONText.decode(Program.self, row.text(0)) else {
+      throw StoreError(.notFound, "the program of this run is not in the store", hint: "run `coordinator db check`")
+    }
+    return program
+  }
+
+  /// Makes one transition of a locked run and applies it.
+  @discardableResult
+  func transition(
+    _ run: LockedRun, _ session: any Session, _ happen: (inout Transition) throws -> Void
+  ) throws -> Changes {
+    var transition = Transition(of: run.state, plan: run.plan, ledger: SQLLedger(session: session, run: run.state))
+    try happen(&transition)
+    let changes = try transition.finish()
+    try apply(changes, of: run, session)
+    return changes
+  }
+}
+
+extension StoreError {
+  static func noRun(_ run: String) -> StoreError {
+    StoreError(.notFound, "there is no run '\(run)' in this store", hint: "`coordinator runs` lists them")
+  }
+}
+
+extension LockedRun {
+  /// The same row after a transition of the same transaction.
+  func after(_ changes: Changes) -> LockedRun {
+    LockedRun(
+      state: changes.run, programKey: programKey, plan: plan, startedAt: startedAt, deadlineAt: deadlineAt,
+      queueDeadlineAt: queueDeadlineAt, isStandalone: isStandalone)
+  }
+}

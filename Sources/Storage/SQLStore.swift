@@ -1,0 +1,71 @@
+public import Database
+public import Engine
+import Model
+import Synchronization
+
+/// The step engine's store on any of the three databases.
+public final class SQLStore: RunStore {
+  let pool: Pool
+  let plans = PlanCache()
+  let items = ItemCache()
+
+  /// A store behind `pool`, whose schema ``migrate()`` has brought up to date.
+  public init(pool: Pool) { self.pool = pool }
+
+  /// The migrations of this schema, for `db sql` and `db status`.
+  public static let migrator = Migrator(migrations: Schema.migrations)
+
+  /// Brings the schema up to date.
+  ///
+  /// - Throws: ``DatabaseError``, among others `tooNew` when a later version of this program made the schema.
+  public func migrate() async throws {
+    _ = try await pool.run { session in try Self.migrator.migrate(session) }
+  }
+
+  func write<T: Sendable>(_ body: @escaping @Sendable (any Session) throws -> T) async throws -> T {
+    try await pool.transaction(.write, body)
+  }
+
+  func read<T: Sendable>(_ body: @escaping @Sendable (any Session) throws -> T) async throws -> T {
+    try await pool.transaction(.read, body)
+  }
+
+  /// Closes every connection.
+  public func close() async { await pool.close() }
+}
+
+/// Plans by the key of their program version. A version never changes, so an entry is never stale.
+final class PlanCache: Sendable {
+  private static let capacity = 64
+  private let plans = Mutex<[Int64: Plan]>([:])
+
+  func plan(_ key: Int64, else make: () throws -> Plan) rethrows -> Plan {
+    if let plan = plans.withLock({ $0[key] }) { return plan }
+    let plan = try make()
+    plans.withLock { cache in
+      if cache.count >= Self.capacity { cache.removeAll() }
+      cache[key] = plan
+    }
+    return plan
+  }
+}
+
+/// Items of loops over lists, so that a claim does not decode the whole list for one item.
+final class ItemCache: Sendable {
+  struct Key: Hashable {
+    let run: Int64
+    let loop: Int64
+  }
+  private static let capacity = 16
+  private let lists = Mutex<[Key: [JSONValue]]>([:])
+
+  func items(_ key: Key, else make: () throws -> [JSONValue]) rethrows -> [JSONValue] {
+    if let list = lists.withLock({ $0[key] }) { return list }
+    let list = try make()
+    lists.withLock { cache in
+      if cache.count >= Self.capacity { cache.removeAll() }
+      cache[key] = list
+    }
+    return list
+  }
+}

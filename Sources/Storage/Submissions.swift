@@ -1,0 +1,67 @@
+import Database
+public import Engine
+import Model
+
+extension SQLStore {
+  /// Starts a run: its row, and everything its start triggers, in one transaction.
+  public func submit(_ submission: Submission) async throws -> String {
+    let chosen = submission.id
+    return try await write { session in
+      let now = try session.clock()
+      let id = chosen ?? RunID.make(at: now)
+      let plan = try self.plan(submission.program.key, session)
+      let config = plan.program.config
+      if try !session.query("SELECT 1 FROM ev_run WHERE id = \(id)").isEmpty {
+        throw StoreError(
+          .conflict, "there is a run '\(id)' already", hint: "choose another --run-id, or go on with it: --continue")
+      }
+      let parameters = try JSONText.encode(submission.parameters)
+      try session.execute(
+        """
+        INSERT INTO ev_run (id, program_key, program, status, recovery, standalone, unpinned, local_host, parameters,
+          sequence, active, failures, stopped, next_no, created_by, created_at, deadline_at, queue_deadline_at)
+        VALUES (\(id), \(submission.program.key), \(submission.program.name), 'running', 0,
+          \(submission.isStandalone), \(submission.isUnpinned), \(submission.localHost), \(parameters),
+          \(submission.sequence?.text), 0, 0, 0, 1, \(submission.user), \(now),
+          \(config.timeout.map { now + $0.microseconds }), \(config.queueTimeout.map { now + $0.microseconds }))
+        """)
+      let run = try self.lock(id, session)
+      try self.open(recovery: 0, of: run, kind: "submit", by: submission.user, session)
+      try self.transition(run, session) { transition in
+        try transition.begin(in: submission.sequence, actor: submission.user)
+      }
+      try fault(.submitBeforeCommit, session)
+      return id
+    }
+  }
+
+  /// The row that keeps a recovery readable after the next one has begun.
+  func open(recovery: Int, of run: LockedRun, kind: String, by user: String, _ session: any Session) throws {
+    try session.execute(
+      """
+      INSERT INTO ev_recovery (run_key, recovery, kind, status, parameters, actor, started_at)
+      VALUES (\(run.state.key), \(recovery), \(kind), 'running', \(try JSONText.encode(run.state.parameters)),
+        \(user), \(run.state.now.microseconds))
+      """)
+    try record(
+      [
+        Changes.HistoryEntry(
+          subject: .run, name: run.state.id, sequence: "", attempt: 0, from: "", to: RunStatus.running.rawValue,
+          actor: user)
+      ], run.state, session)
+  }
+}
+
+/// Identifiers of runs: ULIDs (https://github.com/ulid/spec), so that they sort by the time they were made.
+enum RunID {
+  private static let digits = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+
+  /// A new identifier for a moment in microseconds since 1970.
+  static func make(at microseconds: Int64) -> String {
+    var text: [UInt8] = []
+    let milliseconds = UInt64(max(0, microseconds / 1000))
+    for shift in stride(from: 45, through: 0, by: -5) { text.append(digits[Int(milliseconds >> UInt64(shift)) & 31]) }
+    for _ in 0..<16 { text.append(digits[Int.random(in: 0..<32)]) }
+    return String(decoding: text, as: UTF8.self)
+  }
+}

@@ -1,0 +1,100 @@
+import Database
+import Engine
+import Model
+
+/// What becomes of tasks that exist: their ends, retries, and the moments at which they may start.
+extension SQLStore {
+  func apply(_ change: Changes.TaskChange, of run: LockedRun, _ now: Int64, _ session: any Session) throws {
+    let (key, number) = (run.state.key, change.task.number)
+    switch change.kind {
+    case .ready:
+      try session.execute(
+        """
+        UPDATE ev_task SET status = 'ready', wait_code = NULL, due_at = NULL, ready_at = \(now)
+        WHERE run_key = \(key) AND no = \(number) AND status = 'waiting'
+        """)
+    case .broughtForward(let moment):
+      try session.execute(
+        """
+        UPDATE ev_task SET due_at = \(moment.microseconds), ready_at = \(moment.microseconds)
+        WHERE run_key = \(key) AND no = \(number) AND status = 'waiting'
+        """)
+    case .ended(let outcome):
+      try write(outcome, of: change.task, key, now, session)
+      try release(change, of: run, session)
+    case .retried(let outcome, let moment):
+      try archive(change.task, key, now, outcome, superseded: false, session)
+      try session.execute(
+        """
+        UPDATE ev_task SET status = 'waiting', wait_code = 'retry', attempt = attempt + 1,
+          due_at = \(moment.microseconds), ready_at = \(moment.microseconds), started_at = NULL, holder = NULL,
+          lock_until = NULL, message = \(outcome.message), exit_code = NULL, signal_name = NULL, log_path = NULL
+        WHERE run_key = \(key) AND no = \(number)
+        """)
+      try release(change, of: run, session)
+    case .lost(let reason):
+      try archive(change.task, key, now, Outcome(.cancelled, message: reason), superseded: true, session)
+      try session.execute(
+        """
+        UPDATE ev_task SET status = 'ready', attempt = attempt + 1, losses = losses + 1, started_at = NULL,
+          holder = NULL, lock_until = NULL, message = \(reason), log_path = NULL, fence = fence + 1
+        WHERE run_key = \(key) AND no = \(number)
+        """)
+      try release(change, of: run, session)
+    }
+  }
+
+  private func write(_ outcome: Outcome, of task: TaskFact, _ key: Int64, _ now: Int64, _ session: any Session) throws {
+    let triggers = outcome.fileTriggers.isEmpty ? nil : try JSONText.encode(outcome.fileTriggers)
+    let resultNumber: Int64? = outcome.result == nil ? nil : task.number
+    try session.execute(
+      """
+      UPDATE ev_task SET status = \(outcome.status.rawValue), open = NULL, wait_code = NULL, due_at = NULL,
+        ended_at = \(now), holder = NULL, lock_until = NULL, exit_code = \(outcome.exitCode),
+        signal_name = \(outcome.signal), message = \(outcome.message), skipped = \(outcome.skipped),
+        result_no = \(resultNumber), file_triggers = \(triggers), marked_by = \(outcome.markedBy),
+        max_rss = \(outcome.maxResidentKiB), cpu = \(outcome.cpuMicroseconds), log_path = \(outcome.logPath)
+      WHERE run_key = \(key) AND no = \(task.number)
+      """)
+    if let result = outcome.result {
+      try session.execute(
+        "INSERT INTO ev_result (run_key, no, result) VALUES (\(key), \(task.number), \(result.json))")
+    }
+    try keep(outcome.tail, of: task, key, session)
+    if task.status == .waiting {
+      try session.execute("DELETE FROM ev_ticket WHERE run_key = \(key) AND task_no = \(task.number)")
+    }
+  }
+
+  /// Moves what is known of an attempt out of the task's row, which the next attempt will use.
+  private func archive(
+    _ task: TaskFact, _ key: Int64, _ now: Int64, _ outcome: Outcome, superseded: Bool, _ session: any Session
+  ) throws {
+    try session.execute(
+      """
+      INSERT INTO ev_attempt (run_key, no, attempt, status, superseded, host, agent, fence, started_at, ended_at,
+        exit_code, signal_name, message, max_rss, cpu, log_path)
+      SELECT run_key, no, attempt, \(outcome.status.rawValue), \(superseded), host, agent, fence, started_at, \(now),
+        \(outcome.exitCode), \(outcome.signal), \(outcome.message), \(outcome.maxResidentKiB),
+        \(outcome.cpuMicroseconds), \(outcome.logPath)
+      FROM ev_task WHERE run_key = \(key) AND no = \(task.number)
+      """)
+    try keep(outcome.tail, of: task, key, session)
+  }
+
+  private func keep(_ tail: Outcome.Tail?, of task: TaskFact, _ key: Int64, _ session: any Session) throws {
+    guard let tail, tail.totalBytes > 0 else { return }
+    try session.execute(
+      """
+      INSERT INTO ev_output (run_key, no, attempt, tail, total_bytes)
+      VALUES (\(key), \(task.number), \(task.attempt), \(tail.text), \(tail.totalBytes))
+      """)
+  }
+
+  private func release(_ change: Changes.TaskChange, of run: LockedRun, _ session: any Session) throws {
+    guard let step = run.plan.steps[change.task.step],
+      run.plan.hasDemands(step) || change.releases?.isEmpty == false
+    else { return }
+    try Holds(session: session, run: run.state.key).release(task: change.task.number, change.releases)
+  }
+}

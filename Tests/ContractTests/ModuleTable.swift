@@ -1,0 +1,33 @@
+/// The table of docs/architecture.md: what each of our targets may import of our own modules, C modules and
+/// packages, besides the system's.
+enum ModuleTable {
+  static let mayImport: [String: Set<String>] = [
+    "Model": [],
+    "Engine": ["Model"],
+    "Runtime": [],
+    "Digest": ["CSodium"],
+    "Database": ["Runtime", "Digest"],
+    "Drivers": ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
+    "Storage": ["Model", "Engine", "Database", "Digest"],
+    "Documents": ["Model", "Digest", "Yams"],
+    "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
+    "Coordinator": ["Model", "Engine", "Documents"],
+  ]
+
+  /// Executables put the parts together: every module of ours, but none of C.
+  static let composition: Set<String> = Set(mayImport.keys).union(["ArgumentParser", "Logging"])
+  static let executables: Set<String> = ["coordinator"]
+
+  static let systemModules: Set<String> = [
+    "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Synchronization",
+  ]
+  /// Values and decisions have no clock, file or process: not even Foundation.
+  static let systemModulesOfPureTargets: [String: Set<String>] = ["Model": [], "Engine": ["Synchronization"]]
+
+  /// What a target may import, or nothing for a target the table doesn't know.
+  static func allowed(in target: String) -> Set<String>? {
+    let system = systemModulesOfPureTargets[target] ?? systemModules
+    if executables.contains(target) { return composition.union(system) }
+    return mayImport[target].map { $0.union(system) }
+  }
+}
