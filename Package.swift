@@ -48,7 +48,9 @@ let package = Package(
       ],
       swiftSettings: strict),
     // Bans printing: the use cases behind the commands return values and text.
-    .target(name: "Coordinator", dependencies: ["Model", "Engine", "Documents"], swiftSettings: strict),
+    .target(
+      name: "Coordinator", dependencies: ["Model", "Engine", "Documents"],
+      resources: [.embedInCode("Examples")], swiftSettings: strict),
     // Composition, argument parsing and the terminal; no rule of the domain.
     .executableTarget(
       name: "coordinator",
@@ -79,6 +81,16 @@ let package = Package(
       name: "keeper-probe", dependencies: ["Agent"], path: "Tests/KeeperProbe", swiftSettings: strict),
     // The keeper with real processes.
     .testTarget(name: "ProcessTests", dependencies: ["Agent", "keeper-probe"], swiftSettings: strict),
+    .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
+    .testTarget(name: "DocumentsTests", dependencies: ["Documents", "Model"], swiftSettings: strict),
+    // The databases tests run on, each test on a fresh store.
+    .target(
+      name: "TestSupport", dependencies: ["Database", "Drivers"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    // Drivers, pool and migrator, one suite for all three databases.
+    .testTarget(
+      name: "DatabaseTests", dependencies: ["Database", "Drivers", "Runtime", "TestSupport"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -268,11 +269,19 @@ static int settle_descriptors(int *socket, int *journal) {
   return 0;
 }
 
+// The bare call, since the C library keeps two signals to itself, which a parent may have had ignored.
+static void set_default_dispositions(void) {
+  static const char default_action[64];
+  for (int number = 1; number < NSIG; number++) {
+    (void)syscall(SYS_rt_sigaction, number, default_action, NULL, (size_t)(NSIG - 1) / 8);
+  }
+}
+
 static void be_keeper(int socket, int journal, const char *path) __attribute__((noreturn));
 static void be_keeper(int socket, int journal, const char *path) {
   // All signals are blocked since before the fork, so that none has to be ignored: a program inherits what is
   // ignored, but a step gets an empty mask. What the agent had set goes back to the default for the same reason.
-  for (int signal_number = 1; signal_number < NSIG; signal_number++) (void)signal(signal_number, SIG_DFL);
+  set_default_dispositions();
   (void)setsid();
   (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   (void)prctl(PR_SET_NAME, "eventor-keeper", 0, 0, 0);

@@ -56,7 +56,7 @@ extension Session {
     while true {
       do {
         return try begin(.write)
-      } catch where error.kind == .busy && tries < 300 {
+      } catch  where error.kind == .busy && tries < 300 {
         tries += 1
         usleep(100_000)
       }

@@ -86,7 +86,7 @@ public struct Migrator: Sendable {
   private func recordIfThere(_ session: any Session) throws(DatabaseError) -> [AppliedMigration]? {
     do {
       return try record(session)
-    } catch where error.kind == .syntax && !session.isInTransaction {
+    } catch  where error.kind == .syntax && !session.isInTransaction {
       return nil  // "no such table" has no code of its own in SQLite; any other mistake shows in CREATE
     }
   }
@@ -121,7 +121,8 @@ public struct Migrator: Sendable {
       guard past.digest == migration.digest(dialect) else {
         throw DatabaseError(
           .corrupt, code: "migration \(migration.number)",
-          message: "migration \(migration.number) (\(past.name)) was applied with other statements than this program has",
+          message:
+            "migration \(migration.number) (\(past.name)) was applied with other statements than this program has",
           hint: "use the program version that made this database, or a newer release of it")
       }
       if past.appliedAt == nil, next == nil { next = (migration, past.statementsDone) }

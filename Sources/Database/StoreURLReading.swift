@@ -65,7 +65,8 @@ extension StoreURL {
       return Endpoint(host: host, port: tail.hasPrefix(":") ? try port(String(tail.dropFirst())) : nil)
     }
     let (host, number) = split(text, at: ":")
-    return Endpoint(host: try decode(host), port: try number.map { (n) throws(DatabaseError) in try port(String(n)) })
+    return Endpoint(
+      host: try decode(host), port: try number.map { (n) throws(DatabaseError) in try port(String(n)) })
   }
 
   private static func port(_ text: String) throws(DatabaseError) -> Int {
@@ -91,8 +92,10 @@ extension StoreURL {
         continue
       }
       let digits = String(Substring(rest.prefix(2)))
-      guard digits.utf8.count == 2, digits.first != "+", let decoded = UInt8(digits, radix: 16), decoded != 0 else {
-        throw bad("the store's URL has a % that is not followed by two hexadecimal digits", "write %25 for a %")
+      guard digits.utf8.count == 2, digits.first != "+", let decoded = UInt8(digits, radix: 16), decoded != 0
+      else {
+        throw bad(
+          "the store's URL has a % that is not followed by two hexadecimal digits", "write %25 for a %")
       }
       bytes.append(decoded)
       rest = rest.dropFirst(2)

@@ -27,6 +27,7 @@ struct Source {
   /// `empty` filled from the document by `section`; nil if there is no mapping to read.
   mutating func read<Root>(_ section: Section<Root>, into empty: Root) -> Root? {
     guard let root else { return nil }
+    if case .broken = root.content { return nil }
     guard case .mapping = root.content else {
       reader.fail(root.position, "", "a \(section.table.noun) file is a mapping of keys, not \(root.kind)")
       return nil

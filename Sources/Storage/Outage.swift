@@ -1,7 +1,7 @@
 public import Database
 public import Engine
 
-extension DatabaseError: @retroactive StoreFailure {
+extension DatabaseError: StoreFailure {
   /// Whether the store is away, busy beyond patience, or a commit's outcome is unknown.
   public var isOutage: Bool {
     switch kind {

@@ -93,6 +93,18 @@ struct RefusalTests {
     #expect(fifo.contains("cannot open its log"))
   }
 
+  @Test("a journal without room: what could not be announced is not started")
+  func journal() async throws {
+    try await World.withDirectory { directory in
+      let keeper = try Keeper.launch(journal: "/dev/full")
+      let world = World(directory: directory, keeper: keeper)
+      let sentence = await keeper.run(world.sh("echo ran")).sentence
+      #expect(sentence?.contains("cannot write the keeper's journal: no space left on device") == true)
+      await keeper.quit()
+    }
+    #expect(throws: KeeperError.self) { try Keeper.launch(journal: "/nowhere/journal") }
+  }
+
   @Test("an argument longer than the kernel takes, and a request longer than the keeper does")
   func long() async throws {
     for length in [200_000, 9 << 20] {

@@ -65,7 +65,7 @@ struct RunningTests {
   func user() async throws {
     try #require(geteuid() == 0, "only root can change users")
     try await World.with { world in
-      var request = world.sh("id -un; id -G; echo note > /dev/stderr; cat /etc/shadow")
+      var request = world.sh("id -un; id -G; echo note >> /dev/stderr; cat /etc/shadow")
       request.user = "nobody"
       request.workingDirectory = "/"
       #expect(await world.keeper.run(request).cause == .exited(1))
@@ -151,27 +151,43 @@ struct RunningTests {
     return all
   }
 
-  @Test("is one of 2,000, each ends once, none is left as a zombie")
+  @Test("is one of 2,000: each ends once, none is left as a zombie, the journal forgets what was recorded")
   func many() async throws {
     try await World.with { world in
+      let go = try world.fifo("go")
+      let before = try await world.start(world.sh("read x < \(go)", log: "before"))
       let ends = Mutex<[UInt64: Int]>([:])
       let all = Promise<Void>()
+      var request = world.request(["/bin/true"])
+      // Long enough for the journal to be written anew on the way.
+      request.key = String(repeating: "k", count: 512)
       for _ in 0..<2_000 {
-        world.keeper.begin(world.request(["/bin/true"]), onStart: { #expect((try? $0.get()) != nil) }) {
-          handle, end in
+        world.keeper.begin(request, onStart: { #expect((try? $0.get()) != nil) }) { handle, end in
           #expect(end.cause == .exited(0))
+          world.keeper.recorded([handle.ticket])
           let count = ends.withLock { ends in
             ends[handle.ticket, default: 0] += 1
             return ends.count
           }
-          world.keeper.recorded([handle.ticket])
           if count == 2_000 { all.fulfil(()) }
         }
       }
       await all.value
       #expect(ends.withLock { $0.values.allSatisfy { $0 == 1 } })
-      let left = try children(of: world.keeper.identity.pid)
-      #expect(left == "")
+      // Requests are served in their order: when this one has started, all was recorded.
+      let after = try await world.start(world.sh("read x < \(go)", log: "after"))
+      var status = stat()
+      #expect(stat(world.journal, &status) == 0 && status.st_size < 2 << 20)
+      #expect(KeeperJournal.isKeeperAlive(world.journal))
+      let entries = try KeeperJournal.read(world.journal)
+      #expect(entries.map(\.identity) == [before.handle.identity, after.handle.identity])
+      #expect(entries.allSatisfy { $0.state == .running })
+      let left = try children(of: world.keeper.identity.pid).split(separator: " ").count
+      #expect(left == 2)
+      world.keeper.signal(before.handle.ticket, SIGKILL)
+      world.keeper.signal(after.handle.ticket, SIGKILL)
+      #expect(await before.end.value.cause == .signalled(SIGKILL))
+      #expect(await after.end.value.cause == .signalled(SIGKILL))
     }
   }
 
@@ -201,16 +217,17 @@ struct RunningTests {
   func tree() async throws {
     try await World.with { world in
       let ready = try world.fifo("ready")
+      let readyToo = try world.fifo("ready-too")
       // One daemon keeps its mark; one drops it, but its parent in the tree lives.
       let script = """
         setsid sh -c 'sleep 1000 & echo one > \(ready)' &
         wait
-        setsid env -i sh -c 'echo two > \(ready); sleep 1001; :' &
+        setsid env -i sh -c 'echo two > \(readyToo); sleep 1001; :' &
         wait
         """
       let step = try await world.start(world.sh(script))
       #expect(await line(from: ready) == "one\n")
-      #expect(await line(from: ready) == "two\n")
+      #expect(await line(from: readyToo) == "two\n")
       let members = LocalProcess.tree(of: step.handle.identity, mark: step.handle.mark)
       #expect(members.count >= 3)
       let other = try await world.start(world.request(["sleep", "1000"]))

@@ -35,6 +35,11 @@ public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     for (key, value) in elements { set(key, value) }
   }
 
+  /// The members as listed, for values that a literal would have to name the type of.
+  public init(_ members: [(String, any JSONRenderable)]) {
+    for (key, value) in members { set(key, value) }
+  }
+
   /// Sets `key`, at the end if it is new, to `value`; an absent optional becomes `null`.
   public mutating func set(_ key: String, _ value: any JSONRenderable) {
     let member = Member(key: key, value: value.jsonValue)

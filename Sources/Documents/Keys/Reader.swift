@@ -24,6 +24,7 @@ struct Reader {
 
   /// Notes that `node` is not what `wanted` says.
   mutating func fail(_ node: YAMLNode, _ path: String, wanted: String) {
+    if case .broken = node.content { return }
     if node.isNull {
       fail(node.position, path, "'\(Self.lastKey(of: path))' is empty; write \(wanted)")
     } else {
@@ -38,7 +39,7 @@ struct Reader {
 
   /// The place `offset` scalars into the text of `node`; its beginning where that can't be told.
   func position(in node: YAMLNode, offset: Int) -> Position {
-    guard case .scalar(let written, let isPlain) = node.content, offset > 0 else { return node.position }
+    guard case .scalar(let written, let isPlain) = node.content else { return node.position }
     var start = node.position
     if !isPlain { start.column += 1 }
     guard text.holds(written, at: start) else { return node.position }

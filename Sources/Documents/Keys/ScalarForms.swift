@@ -122,6 +122,7 @@ extension Form<JSONValue> {
     case .list(let items):
       var values: [JSONValue] = []
       for (position, item) in items.enumerated() {
+        reader.place(path.item(position), at: item.position)
         if let value = read(value: item, path.item(position), &reader) { values.append(value) }
       }
       return .array(values)
@@ -129,6 +130,7 @@ extension Form<JSONValue> {
       var members: [String: JSONValue] = [:]
       for entry in entries { members[entry.key] = read(value: entry.value, path.key(entry.key), &reader) }
       return .object(members)
+    case .broken: return nil
     }
   }
 }

@@ -18,7 +18,7 @@ enum LoopKeys {
         "max_concurrent", \.maxConcurrent, .integer, default: "1", example: "max_concurrent: 4",
         "Iterations at once; 0 is all."),
       Key(
-        "start", \.start, .oneOrMany(.name), required: true, example: "start: [run_site]",
+        "start", \.start, .oneOrMany(.name), example: "start: [run_site]",
         "Events triggered once per iteration, in the iteration's own sequence S/i."),
       Key(
         "until", \.until, .oneOrMany(.name), default: "when nothing of it is left", example: "until: [site_over]",
@@ -52,6 +52,7 @@ enum LoopKeys {
         return nil
       }
       return .reference(text)
+    case .broken: return nil
     }
   }
 

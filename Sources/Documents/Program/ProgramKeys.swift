@@ -108,6 +108,7 @@ enum ProgramKeys {
     return Form("a capacity or a mapping", schema: .anyOf(.type("integer"), long.schema), table: long.table) {
       node, path, reader in
       guard case .scalar(_, isPlain: true) = node.content, !node.isNull else { return long.read(node, path, &reader) }
+      reader.place(path.key("capacity"), at: node.position)
       let capacity = Form<Int>.integer.read(node, path, &reader)
       return .init(name: "", capacity: capacity ?? 1, scope: .program)
     }

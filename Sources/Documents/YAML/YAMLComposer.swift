@@ -26,7 +26,8 @@ struct YAMLComposer {
   /// The root of the document; nil if there is none or it can't be read, which ``errors`` says why.
   mutating func compose() -> YAMLNode? {
     // Each round takes one repeated key out of Yams' sight; a file with more of them hears of the rest next time.
-    let rounds = text.written.utf8.count < 1 << 18 ? 50 : 5
+    let rounds = text.written.utf8.count < 1 << 18 ? 50 : 2
+    var repeated: [(position: Position, message: String)] = []
     for _ in 0..<rounds {
       do {
         let parser = try Parser(yaml: text.masked, resolver: .basic, encoding: .utf8)
@@ -38,8 +39,9 @@ struct YAMLComposer {
         return withExtendedLifetime(parser) { convert(document: root) }
       } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
         let position = Position(line: max(1, context.mark.line), column: max(1, context.mark.column))
+        repeated.append((position, "the key '\(text.restored(keys.first ?? "").abridged)' is written twice"))
         if text.maskKey(at: position) { continue }
-        fail(position, "the key '\(text.restored(keys.first ?? "").abridged)' is written twice")
+        errors += repeated
         return nil
       } catch {
         let failure = YAMLSyntax.describe(error, in: text)
@@ -47,7 +49,7 @@ struct YAMLComposer {
         return nil
       }
     }
-    fail(.first, "more than \(rounds - 1) keys are written twice")
+    errors += repeated
     return nil
   }
 
@@ -87,7 +89,8 @@ struct YAMLComposer {
       content = .mapping(try entries(of: pairs, depth: depth))
       checkTag(pairs.tag, is: .map, at: position)
     case .alias:
-      content = .scalar("", isPlain: true)
+      // Yams gives these to emitters only; it replaces aliases while it composes.
+      content = .broken
     }
     let converted = YAMLNode(content, at: position)
     if let anchor = node.anchor { anchors[anchor.rawValue] = converted }
@@ -101,10 +104,13 @@ struct YAMLComposer {
     var merged: [YAMLNode] = []
     for (key, value) in pairs {
       let position = Position(line: key.mark?.line ?? 1, column: key.mark?.column ?? 1)
-      guard case .scalar(let scalar) = key, case .scalar(let name, let isPlain) = text(of: scalar, at: position) else {
+      guard case .scalar(let scalar) = key else {
         fail(position, "a key must be text, not a list or a mapping")
         continue
       }
+      // Its tag says nothing any more: Yams resolved it to compare the keys.
+      let name = text.restored(scalar.string)
+      let isPlain = scalar.style == .plain
       if let sign = text.aliasSign, isPlain, scalar.string.unicodeScalars.first == sign {
         fail(position, "an alias can't be a key")
         continue
@@ -134,6 +140,7 @@ struct YAMLComposer {
       }
     case .list(let items) where items.allSatisfy { if case .mapping = $0.content { true } else { false } }:
       for item in items { merge(item, into: &entries, places: &places) }
+    case .broken: break
     default:
       fail(node.position, "'<<' takes the keys of a mapping, such as '<<: *defaults', not \(node.kind)")
     }
@@ -149,12 +156,12 @@ struct YAMLComposer {
     let name = String(scalar.string.unicodeScalars.dropFirst())
     guard name.unicodeScalars.allSatisfy(YAMLText.isAnchorLetter) else {
       fail(position, "text that begins with '*' must be quoted, and an alias must stand alone")
-      return YAMLNode(.scalar("", isPlain: false), at: position)
+      return YAMLNode(.broken, at: position)
     }
     guard let node = anchors[name] else {
       let nearest = Name.nearest(to: name, among: anchors.keys).map { "; did you mean '*\($0)'?" }
       fail(position, "unknown alias '*\(name)'" + (nearest ?? "; quote the text if it is not meant as one"))
-      return YAMLNode(.scalar("", isPlain: false), at: position)
+      return YAMLNode(.broken, at: position)
     }
     guard depth + node.height - 1 <= Self.depthLimit else { throw tooDeep(position) }
     values += node.size - 1

@@ -6,6 +6,8 @@ struct YAMLNode: Sendable {
     case scalar(String, isPlain: Bool)
     case list([YAMLNode])
     case mapping([YAMLEntry])
+    /// Nothing that could be read, which has been said.
+    case broken
   }
 
   let content: Content
@@ -20,7 +22,7 @@ struct YAMLNode: Sendable {
     self.position = position
     let inner: [YAMLNode] =
       switch content {
-      case .scalar: []
+      case .scalar, .broken: []
       case .list(let items): items
       case .mapping(let entries): entries.map(\.value)
       }
@@ -43,6 +45,7 @@ struct YAMLNode: Sendable {
     case .scalar(let text, _): isNull ? "empty" : "'\(text.abridged)'"
     case .list: "a list"
     case .mapping: "a mapping"
+    case .broken: "broken"
     }
   }
 }

@@ -47,7 +47,7 @@ public struct MySQLDriver: Driver {
     let wantsTLS = options.tls != .disabled && !(options.tls == .preferred && isLocal)
     do {
       return try connect(endpoint, options, url, withTLS: wantsTLS)
-    } catch where options.tls == .preferred && wantsTLS && error.code == "2026" {
+    } catch  where options.tls == .preferred && wantsTLS && error.code == "2026" {
       return try connect(endpoint, options, url, withTLS: false)
     }
   }
@@ -56,7 +56,8 @@ public struct MySQLDriver: Driver {
     _ endpoint: StoreURL.Endpoint?, _ options: MySQLOptions, _ url: StoreURL, withTLS: Bool
   ) throws(DatabaseError) -> MySQLConnection {
     guard let pointer = mysql_init(nil) else {
-      throw DatabaseError(.other, code: "memory", message: "MariaDB's connector has no memory for a connection")
+      throw DatabaseError(
+        .other, code: "memory", message: "MariaDB's connector has no memory for a connection")
     }
     let connection = MySQLConnection(pointer)
     var timeout = options.connectTimeout

@@ -33,7 +33,8 @@ extension DatabaseError {
   /// Whether the number means that the connection is of no use any more.
   static func mysqlIsLoss(_ number: UInt32) -> Bool {
     switch number {
-    case 1053, 1077, 1079, 1080, 1152...1161, 1927, 2006, 2013, 2014, 2027, 2055, 4031, 5013, 5014: number != 1153
+    case 1053, 1077, 1079, 1080, 1152...1161, 1927, 2006, 2013, 2014, 2027, 2055, 4031, 5013, 5014:
+      number != 1153
     default: false
     }
   }

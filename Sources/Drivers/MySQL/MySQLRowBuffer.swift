@@ -69,7 +69,9 @@ final class MySQLRowBuffer {
     return Row(values: values, columns: columns)
   }
 
-  private func value(_ index: Int, _ statement: UnsafeMutablePointer<MYSQL_STMT>) throws(DatabaseError) -> Value {
+  private func value(_ index: Int, _ statement: UnsafeMutablePointer<MYSQL_STMT>) throws(DatabaseError)
+    -> Value
+  {
     let place = memory.advanced(by: index * Self.width)
     switch decodings[index] {
     case .integer:
@@ -88,7 +90,9 @@ final class MySQLRowBuffer {
     }
   }
 
-  private func bytes(_ index: Int, _ statement: UnsafeMutablePointer<MYSQL_STMT>) throws(DatabaseError) -> [UInt8] {
+  private func bytes(_ index: Int, _ statement: UnsafeMutablePointer<MYSQL_STMT>) throws(DatabaseError)
+    -> [UInt8]
+  {
     let length = Int(lengths[index])
     if length <= Self.width {
       return Array(UnsafeRawBufferPointer(start: memory.advanced(by: index * Self.width), count: length))
@@ -124,7 +128,8 @@ final class MySQLRowBuffer {
 
   private static func signature(_ fields: UnsafeBufferPointer<MYSQL_FIELD>) -> [UInt64] {
     fields.map {
-      UInt64($0.type.rawValue) << 32 | UInt64($0.charsetnr & 0xffff) << 8 | UInt64($0.flags & UInt32(UNSIGNED_FLAG))
+      UInt64($0.type.rawValue) << 32 | UInt64($0.charsetnr & 0xffff) << 8
+        | UInt64($0.flags & UInt32(UNSIGNED_FLAG))
     }
   }
 

@@ -205,6 +205,12 @@ final class MySQLSession: Session {
       wasLost = true
       return lost(text, number)
     }
+    if number == 2057 {  // the connector leaves the rows of other columns unread: no use for anything else
+      wasLost = true
+      return DatabaseError(
+        .serialization, code: "2057", message: "the table changed under a prepared statement",
+        statement: text, certainlyDidNotHappen: isInTransaction)
+    }
     let error = DatabaseError.mysql(number, detail: detail, statement: text)
     if error.kind == .deadlock { wasRolledBack = isInTransaction }
     return error

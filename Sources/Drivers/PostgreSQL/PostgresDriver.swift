@@ -105,7 +105,8 @@ public struct PostgresDriver: Driver {
     while state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING {
       let events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT
       guard Self.wait(PQsocket(pointer), for: Int16(events), until: deadline) else {
-        throw DatabaseError.postgresConnect(nil, text: "no answer within \(seconds) s", url: url, place: place)
+        throw DatabaseError.postgresConnect(
+          nil, text: "no answer within \(seconds) s", url: url, place: place)
       }
       state = PQconnectPoll(pointer)
     }
@@ -127,7 +128,9 @@ public struct PostgresDriver: Driver {
       keywords.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 0)
   }
 
-  private static func wait(_ socket: Int32, for events: Int16, until deadline: ContinuousClock.Instant) -> Bool {
+  private static func wait(_ socket: Int32, for events: Int16, until deadline: ContinuousClock.Instant)
+    -> Bool
+  {
     while true {
       let left = (deadline - ContinuousClock.now) / Duration.milliseconds(1)
       guard left > 0 else { return false }

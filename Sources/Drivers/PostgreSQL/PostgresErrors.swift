@@ -40,7 +40,8 @@ extension DatabaseError {
       let (kind, message, hint) = explain(state)
       return DatabaseError(
         kind == .refused ? .refused : .unreachable, code: state,
-        message: "the PostgreSQL server at \(place) accepts no connection" + (message.map { ": \($0)" } ?? ""),
+        message: "the PostgreSQL server at \(place) accepts no connection"
+          + (message.map { ": \($0)" } ?? ""),
         hint: hint)
     }
   }
@@ -63,7 +64,8 @@ extension DatabaseError {
     case "23503": return (.constraint, "a row that is referred to is missing, or still referred to", "")
     case "23514": return (.constraint, "a check failed", "")
     case "53100": return (.diskFull, "the server has no disk space left", "free space on the server")
-    case "25006": return (.readOnly, nil, "name the server that takes writes, or `target_session_attrs=read-write`")
+    case "25006":
+      return (.readOnly, nil, "name the server that takes writes, or `target_session_attrs=read-write`")
     case "0A000": return (.unsupported, nil, "")
     case "XX001", "XX002": return (.corrupt, nil, "restore a backup")
     default: break

@@ -53,7 +53,8 @@ final class PostgresResult {
       let bytes = UnsafeRawBufferPointer(start: start, count: length)
       guard let value = PostgresValue.decode(bytes, type: type) else {
         throw DatabaseError(
-          .unexpectedValue, code: "type \(type)", message: "column \(columns[Int(column)]) holds a value out of range")
+          .unexpectedValue, code: "type \(type)",
+          message: "column \(columns[Int(column)]) holds a value out of range")
       }
       values.append(value)
     }
@@ -101,7 +102,8 @@ enum PostgresValue {
 
   /// `\x0a1b`, the only form since 9.0 unless `bytea_output` says otherwise, which the session sets.
   private static func bytea(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
-    guard bytes.count >= 2, bytes.count % 2 == 0, bytes[0] == UInt8(ascii: "\\"), bytes[1] == UInt8(ascii: "x")
+    guard bytes.count >= 2, bytes.count % 2 == 0, bytes[0] == UInt8(ascii: "\\"),
+      bytes[1] == UInt8(ascii: "x")
     else { return nil }
     func nibble(_ byte: UInt8) -> UInt8? {
       switch byte {

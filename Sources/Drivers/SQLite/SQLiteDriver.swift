@@ -41,7 +41,8 @@ public struct SQLiteDriver: Driver {
         switch (key, value.lowercased()) {
         case ("synchronous", "full"), ("synchronous", "normal"): synchronous = value.uppercased()
         case ("synchronous", _):
-          throw badOption("synchronous must be full or normal", "off would lose committed work in a power cut")
+          throw badOption(
+            "synchronous must be full or normal", "off would lose committed work in a power cut")
         case ("busy_timeout", _):
           guard let milliseconds = Int(value), (0...600_000).contains(milliseconds) else {
             throw badOption("busy_timeout must be milliseconds from 0 to 600000", "")
@@ -68,7 +69,8 @@ public struct SQLiteDriver: Driver {
     }
     if let system = NetworkFileSystem.name(at: directory) {
       throw DatabaseError(
-        .unsupported, code: "statfs", message: "\(path) is on a network file system (\(system)), where SQLite's locks fail",
+        .unsupported, code: "statfs",
+        message: "\(path) is on a network file system (\(system)), where SQLite's locks fail",
         hint: "use a local disk, or a PostgreSQL or MySQL store for several hosts")
     }
     // SQLite gives its -wal and -shm files the mode of the database.

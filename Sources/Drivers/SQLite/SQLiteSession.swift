@@ -108,7 +108,8 @@ final class SQLiteSession: Session {
     let bound = statement.bind(sql.values)
     guard bound == SQLITE_OK else {
       throw DatabaseError.sqlite(
-        bound, detail: "the statement needs another number of values than \(sql.values.count), or smaller ones",
+        bound,
+        detail: "the statement needs another number of values than \(sql.values.count), or smaller ones",
         path: path, statement: sql.text)
     }
     while true {
@@ -125,14 +126,23 @@ final class SQLiteSession: Session {
 
   private func prepare(_ text: String) throws(DatabaseError) -> SQLiteStatement {
     if let statement = statements.find(text) { return statement }
-    var pointer: OpaquePointer?
-    let code = sqlite3_prepare_v3(
-      connection.pointer, text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &pointer, nil)
-    guard code == SQLITE_OK else { throw error(code, text) }
-    guard let pointer else {
-      throw DatabaseError(.syntax, code: "SQLITE_ERROR", message: "the statement is empty", statement: text)
+    let (code, pointer, isSingle) = text.withCString { start in
+      var pointer: OpaquePointer?
+      var tail: UnsafePointer<CChar>?
+      let code = sqlite3_prepare_v3(
+        connection.pointer, start, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &pointer, &tail)
+      // What follows the first statement must prepare to nothing: spaces, semicolons, comments.
+      var second: OpaquePointer?
+      let isSingle =
+        code != SQLITE_OK
+        || (sqlite3_prepare_v2(connection.pointer, tail, -1, &second, nil) == SQLITE_OK && second == nil)
+      sqlite3_finalize(second)
+      return (code, pointer, isSingle)
     }
+    guard code == SQLITE_OK else { throw error(code, text) }
+    guard let pointer else { throw syntaxError("the statement is empty", text) }
     let statement = SQLiteStatement(pointer)
+    guard isSingle else { throw syntaxError("a script was given where one statement was expected", text) }
     _ = statements.keep(statement, for: text)  // the evicted one is freed by its deinit
     return statement
   }
@@ -161,6 +171,10 @@ final class SQLiteSession: Session {
       systemError: sqlite3_system_errno(connection.pointer), path: path, statement: text)
   }
 
+  private func syntaxError(_ message: String, _ text: String) -> DatabaseError {
+    DatabaseError(.syntax, code: "SQLITE_ERROR", message: message, statement: text)
+  }
+
   private func readOnlyError(_ text: String) -> DatabaseError {
     DatabaseError(
       .readOnly, code: "SQLITE_READONLY", message: "a transaction for reading can't write", statement: text)
@@ -179,10 +193,10 @@ final class SQLiteSession: Session {
             hint: "put it on a local disk that allows shared memory")
         }
         return
-      } catch where error.kind == .busy && tries < connection.busyTimeout / 10 {
+      } catch  where error.kind == .busy && tries < connection.busyTimeout / 10 {
         tries += 1
         usleep(UInt32.random(in: 5_000...15_000))
-      } catch where error.kind == .readOnly {
+      } catch  where error.kind == .readOnly {
         return  // a read-only file in rollback mode can still be read; writes say so themselves
       }
     }

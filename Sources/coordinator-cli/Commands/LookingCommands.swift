@@ -1,0 +1,360 @@
+public import ArgumentParser
+public import Coordinator
+import Engine
+import Foundation
+import Model
+import Storage
+
+/// `coordinator status`.
+struct StatusCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status",
+    abstract: "Shows a run with its tasks and loops, or the newest runs.",
+    discussion: """
+      EXAMPLE
+        coordinator status latest --watch
+        coordinator status 01JD… --recovery 0 --all-attempts --json
+      """)
+
+  @Argument(help: "The run: its id, the beginning of it, or 'latest'. Without it the newest runs are listed.")
+  var run: String?
+
+  @Option(help: "An earlier recovery, from 0.")
+  var recovery: Int?
+
+  @Flag(help: "Every attempt of each task, not only the newest.")
+  var allAttempts = false
+
+  @Flag(help: "Show it again whenever it changes, until the run is over.")
+  var watch = false
+
+  @Flag(help: "Print JSON: one document, or with --watch one a line.")
+  var json = false
+
+  @OptionGroup var storeOptions: StoreOptions
+
+  func run() async throws {
+    let open = try await storeOptions.open()
+    guard let run else {
+      if watch { throw CommandFailure(status: .usage, what: "--watch", why: "it needs a run", mend: "name one, or 'latest'") }
+      let runs = try await open.store.runs(RunFilter())
+      return Say.out(
+        json ? RunJSON.list(runs) : StatusView.runs(runs, now: Say.now).rendered(as: .table, on: Say.outProfile))
+    }
+    let id = try await open.store.runID(matching: run)
+    guard watch else {
+      let report = try await open.store.report(on: id, recovery: recovery, allAttempts: allAttempts)
+      return Say.out(
+        json ? RunJSON.document(report) : StatusView.text(report, now: Say.now, on: Say.outProfile))
+    }
+    var last: RunReport?
+    while true {
+      let report = try await open.store.report(on: id, recovery: recovery, allAttempts: allAttempts)
+      if report != last {
+        let profile = Say.outProfile
+        if json {
+          Say.line(RunJSON.line(report))
+        } else {
+          // The picture is drawn anew from the top of the screen.
+          Say.out((profile.isTerminal ? "\u{1b}[H\u{1b}[2J" : "") + StatusView.text(report, now: Say.now, on: profile))
+        }
+      }
+      last = report
+      if report.run.status.isOver { return }
+      try await Task.sleep(for: .milliseconds(500))
+    }
+  }
+}
+
+/// How lists are printed.
+struct ListOptions: ParsableArguments {
+  @Option(help: "table, json, jsonl, csv or tsv.")
+  var output: TableFormat = .table
+
+  @Option(help: "Only these columns, separated by commas.")
+  var columns: String?
+
+  @Flag(help: "Leave out the titles.")
+  var noHeader = false
+
+  @Flag(help: "As --output json.")
+  var json = false
+
+  func show(_ table: Table) throws {
+    let chosen = try table.selecting(columns)
+    Say.out(chosen.rendered(as: json ? .json : output, header: !noHeader, on: Say.outProfile))
+  }
+}
+
+extension TableFormat: ExpressibleByArgument {}
+
+/// `coordinator runs`.
+struct RunsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "runs",
+    abstract: "Lists runs, newest first.",
+    discussion: """
+      EXAMPLE
+        coordinator runs --program nightly --status failure --since 7d
+      """)
+
+  @Option(help: "Only runs of this program.")
+  var program: String?
+
+  @Option(help: "Only runs in this status: running, paused, success, failure, cancelled.")
+  var status: String?
+
+  @Option(help: "Only runs submitted at most this long ago, such as 90m or 7d.")
+  var since: String?
+
+  @Option(help: "At most so many.")
+  var limit = 50
+
+  @OptionGroup var list: ListOptions
+  @OptionGroup var storeOptions: StoreOptions
+
+  func run() async throws {
+    var filter = RunFilter()
+    filter.program = program
+    filter.limit = limit
+    if limit < 0 { throw CommandFailure(status: .usage, what: "--limit \(limit)", why: "it must not be negative") }
+    if let status {
+      guard let known = RunStatus(rawValue: status) else {
+        throw CommandFailure(
+          status: .usage, what: "--status \(status)",
+          mend: "use one of \(RunStatus.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      filter.status = known
+    }
+    if let since {
+      guard let span = TimeSpan(since) else {
+        throw CommandFailure(status: .usage, what: "--since \(since)", mend: "write a duration such as 90m or 7d")
+      }
+      filter.since = span
+    }
+    let open = try await storeOptions.open()
+    try list.show(StatusView.runs(try await open.store.runs(filter), now: Say.now))
+  }
+}
+
+/// `coordinator tasks`.
+struct TasksCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tasks",
+    abstract: "Lists the tasks of a run, in the order they became ready.",
+    discussion: """
+      EXAMPLE
+        coordinator tasks latest --output csv --columns step,sequence,status
+      """)
+
+  @Argument(help: "The run: its id, the beginning of it, or 'latest'.")
+  var run: String
+
+  @Option(help: "An earlier recovery, from 0.")
+  var recovery: Int?
+
+  @Flag(help: "Every attempt of each task, not only the newest.")
+  var allAttempts = false
+
+  @OptionGroup var list: ListOptions
+  @OptionGroup var storeOptions: StoreOptions
+
+  func run() async throws {
+    let open = try await storeOptions.open()
+    let id = try await open.store.runID(matching: run)
+    let report = try await open.store.report(on: id, recovery: recovery, allAttempts: allAttempts)
+    try list.show(StatusView.tasks(report.tasks, now: Say.now))
+  }
+}
+
+/// `coordinator why`.
+struct WhyCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "why",
+    abstract: "Says why each task that is not running isn't, and what to do about it.",
+    discussion: """
+      EXAMPLE
+        coordinator why latest
+        coordinator why latest deploy
+      """)
+
+  @Argument(help: "The run: its id, the beginning of it, or 'latest'.")
+  var run: String
+
+  @Argument(help: "Only this step.")
+  var step: String?
+
+  @Flag(help: "Print one JSON document.")
+  var json = false
+
+  @OptionGroup var storeOptions: StoreOptions
+
+  func run() async throws {
+    let open = try await storeOptions.open()
+    let id = try await open.store.runID(matching: run)
+    var reasons = try await open.store.reasons(for: id, step: step)
+    if step == nil { reasons.removeAll { $0.code == .running } }
+    if json {
+      let rows = reasons.map { reason in
+        JSONObject([
+          ("step", reason.step), ("sequence", reason.sequence?.text), ("code", reason.code.rawValue),
+          ("message", reason.message), ("mend", reason.mend),
+        ])
+      }
+      return Say.out(JSONObject([("run", id), ("reasons", rows)]).document)
+    }
+    if reasons.isEmpty { return Say.line("nothing waits in run \(id)") }
+    for reason in reasons {
+      Say.line("\(reason.step)\(reason.sequence.map { "/\($0)" } ?? ""): \(reason.message) [\(reason.code.rawValue)]")
+      Say.line("    \(reason.mend)")
+    }
+  }
+}
+
+/// `coordinator logs`.
+struct LogsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "logs",
+    abstract: "Prints what steps wrote.",
+    discussion: """
+      The whole file is shown where it is on this host, else the last 64 KiB that the store keeps.
+
+      EXAMPLE
+        coordinator logs latest build --tail 20
+      """)
+
+  @Argument(help: "The run: its id, the beginning of it, or 'latest'.")
+  var run: String
+
+  @Argument(help: "Only this step.")
+  var step: String?
+
+  @Option(help: "Only this sequence.")
+  var sequence: String?
+
+  @Option(help: "This attempt, instead of the newest.")
+  var attempt: Int?
+
+  @Option(help: "Only the last lines of each.")
+  var tail: Int?
+
+  @Flag(help: "Print one JSON document.")
+  var json = false
+
+  @OptionGroup var storeOptions: StoreOptions
+
+  func validate() throws {
+    if let tail, tail < 0 { throw ValidationError("--tail must not be negative") }
+  }
+
+  func run() async throws {
+    let open = try await storeOptions.open()
+    let id = try await open.store.runID(matching: run)
+    if let step { try await check(step, of: id, open.store) }
+    var filter = OutputFilter()
+    filter.step = step
+    filter.sequence = sequence.map { Sequence($0) }
+    filter.attempt = attempt
+    let outputs = try await open.store.outputs(of: id, filter)
+    if step != nil, outputs.isEmpty {
+      throw StoreError(
+        .notFound, "no such task in run \(id)", hint: "`coordinator tasks \(id)` lists its tasks")
+    }
+    let shown = outputs.map { (task: $0.task, text: text(of: $0)) }
+    if json {
+      let rows = shown.map { task, text in
+        JSONObject([
+          ("step", task.step), ("sequence", task.sequence.text), ("attempt", task.attempt), ("host", task.host),
+          ("log", task.logPath), ("text", text),
+        ])
+      }
+      return Say.out(JSONObject([("run", id), ("logs", rows)]).document)
+    }
+    let isOne = shown.count == 1
+    for (task, text) in shown where isOne || !text.isEmpty {
+      if !isOne { Say.line("==> \(task.step)/\(task.sequence) attempt \(task.attempt) <==") }
+      Say.out(Say.outProfile.isTerminal ? neutralised(text) : text)
+      if !text.isEmpty, !text.hasSuffix("\n") { Say.out("\n") }
+    }
+  }
+
+  private func check(_ step: String, of run: String, _ store: SQLStore) async throws {
+    let steps = try await store.program(of: run).steps.map(\.name)
+    guard !steps.contains(step) else { return }
+    let near = Name.nearest(to: step, among: steps).map { "did you mean '\($0)'?" }
+    throw StoreError(.notFound, "the program of run \(run) has no step '\(step)'", hint: near ?? "")
+  }
+
+  private func text(of output: OutputRecord) -> String {
+    var text = output.tail?.text ?? ""
+    // The store keeps the end only; the file, if it is on this host, has all.
+    if let kept = output.tail, kept.totalBytes > Int64(text.utf8.count) || tail == nil, let path = output.task.logPath,
+      let whole = try? String(decoding: Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self),
+      whole.utf8.count >= text.utf8.count
+    {
+      text = whole
+    }
+    guard let tail else { return text }
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    let content = text.hasSuffix("\n") ? lines.dropLast() : lines[...]
+    return content.suffix(tail).map { $0 + "\n" }.joined()
+  }
+}
+
+/// `coordinator wait`.
+struct WaitCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "wait",
+    abstract: "Waits for the end of a run, and ends with its exit code.",
+    discussion: """
+      EXAMPLE
+        coordinator wait 01JD… --timeout 2h
+      """)
+
+  @Argument(help: "The run: its id, the beginning of it, or 'latest'.")
+  var run: String
+
+  @Option(help: "Give up after this long (exit code 7).")
+  var timeout: String?
+
+  @Flag(help: "Print one JSON document.")
+  var json = false
+
+  @Option(help: "End with this step's exit code.")
+  var exitCodeFrom: String?
+
+  @OptionGroup var storeOptions: StoreOptions
+
+  func run() async throws {
+    let span = try timeout.map { text in
+      guard let span = TimeSpan(text) else {
+        throw CommandFailure(status: .usage, what: "--timeout \(text)", mend: "write a duration such as 90s or 2h")
+      }
+      return span
+    }
+    let open = try await storeOptions.open()
+    let id = try await open.store.runID(matching: run)
+    try await Waiting(open: open, json: json, exitCodeFrom: exitCodeFrom, timeout: span).wait(for: id)
+  }
+}
+
+/// Waits for the end of a run that others work on.
+struct Waiting {
+  let open: OpenStore
+  let json: Bool
+  var exitCodeFrom: String?
+  let timeout: TimeSpan?
+
+  func wait(for run: String) async throws {
+    let began = ContinuousClock.now
+    while try await !open.store.glance(at: run).status.isOver {
+      if let timeout, ContinuousClock.now - began >= .microseconds(timeout.microseconds) {
+        if json { Say.out(RunJSON.document(try await open.store.report(on: run, recovery: nil, allAttempts: false))) }
+        throw CommandFailure(
+          status: .timedOut, what: "run \(run) is not over after \(timeout)", mend: "`coordinator why \(run)` says why")
+      }
+      try await Task.sleep(for: .milliseconds(200))
+    }
+    try await Ending(open: open, json: json, exitCodeFrom: exitCodeFrom).tell(run)
+  }
+}

@@ -1,0 +1,138 @@
+import Agent
+import Coordinator
+import Dispatch
+import Documents
+import Engine
+import Foundation
+import Glibc
+import Logging
+import Model
+import Storage
+import Synchronization
+
+/// Works on one run with an embedded agent until it is over, and tells how it went.
+struct Driver {
+  let open: OpenStore
+  let options: StepRunningOptions
+  let configuration: Configuration
+  let secrets: [String: String]
+  let passes: Int?
+  let log: Logger
+
+  /// Drives `run`, going on with what an agent that is gone left running.
+  func drive(_ run: String) async throws -> RunAgent.Ending {
+    let store = open.store
+    guard let slot = KeeperSlot.current else {
+      throw CommandFailure(status: .bug, what: "this command has no keeper")
+    }
+    let agent = try await enlist(slot)
+    defer { slot.keeper.detach() }
+    try await store.tend(run, by: agent, isGone: Takeover.isGone)
+    let executor = ProcessExecutor(
+      keeper: slot.keeper,
+      places: .init(
+        logs: options.logDirectory(configuration), files: options.workDirectory(configuration) + "/files"),
+      environment: ProcessInfo.processInfo.environment, secrets: secrets,
+      credentials: [open.url.password].compactMap { $0 })
+    var agentOptions = RunAgent.Options(slots: options.slots(configuration), localHost: LocalHost.name)
+    if let lockFor = configuration.lockFor { agentOptions.lockFor = lockFor }
+    if let poll = configuration.poll { agentOptions.poll = .microseconds(poll.microseconds) }
+    agentOptions.pinnedTo = options.pin ? LocalHost.name : nil
+    agentOptions.passes = passes
+
+    let adopted = try await takeOver(run, agent, executor, agentOptions)
+    let progress = try await Progress.start(run, store, isQuiet: options.quiet)
+    let worker = RunAgent(
+      store: store, run: run, agent: agent, executor: executor, options: agentOptions, log: log,
+      listener: progress.note)
+    let signals = Interrupts { count in
+      if count == 1 {
+        progress.say("finishing what runs; once more to cancel")
+        worker.drain()
+      } else {
+        progress.say("cancelling")
+        Task {
+          try await store.cancel(run, by: Person.name)
+          worker.look()
+        }
+      }
+    }
+    let ending: RunAgent.Ending
+    do {
+      ending = try await worker.work(adopted: adopted)
+    } catch {
+      signals.stop()
+      progress.finish()
+      throw error
+    }
+    signals.stop()
+    progress.finish()
+    try await store.dismiss(agent: agent)
+    await slot.keeper.quit()
+    _ = try KeeperJournal.remove(slot.journal)
+    return ending
+  }
+
+  private func enlist(_ slot: KeeperSlot) async throws -> Int64 {
+    let pid = getpid()
+    return try await open.store.enlist(
+      AgentIdentity(
+        host: LocalHost.name, instance: "embedded-\(pid)", incarnation: slot.incarnation, pid: pid,
+        processStart: LocalProcess.startTime(of: pid) ?? 0, bootID: LocalProcess.bootID(), journal: slot.journal,
+        version: CoordinatorCommand.version, isEmbedded: true))
+  }
+
+  private func takeOver(
+    _ run: String, _ agent: Int64, _ executor: ProcessExecutor, _ options: RunAgent.Options
+  ) async throws -> [Adopted] {
+    let holders = try await open.store.holders(of: run, otherThan: agent)
+    guard !holders.isEmpty else { return [] }
+    let first = try await open.store.advance(
+      AdvanceRequest(
+        run: run, agent: agent, ends: [], slots: 0, lockFor: options.lockFor, host: nil,
+        localHost: options.localHost))
+    return try await Takeover(store: open.store, run: run, agent: agent, lockFor: options.lockFor)
+      .begin(executor, first.context)
+  }
+
+  /// Ends a standalone run whose agent is gone, with whatever it left running, so that it can be begun again.
+  func interrupt(_ run: String) async throws {
+    guard let slot = KeeperSlot.current else { return }
+    let agent = try await enlist(slot)
+    try await open.store.tend(run, by: agent, isGone: Takeover.isGone)
+    try await Takeover(store: open.store, run: run, agent: agent, lockFor: TimeSpan(seconds: 30)).endLeftovers()
+    try await open.store.interrupt(run, because: "interrupted: the process that worked on it was gone")
+    try await open.store.dismiss(agent: agent)
+  }
+}
+
+/// Ctrl-C and SIGTERM while steps run: counted, and handed on.
+final class Interrupts: Sendable {
+  // Made and resumed here, cancelled once; nothing else touches them, and dispatch sources may be used on any thread.
+  private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
+  private let count = Mutex(0)
+
+  init(_ body: @escaping @Sendable (Int) -> Void) {
+    let queue = DispatchQueue(label: "eventor.signals")
+    sources = [SIGINT, SIGTERM].map { number in
+      Glibc.signal(number, SIG_IGN)
+      return DispatchSource.makeSignalSource(signal: number, queue: queue)
+    }
+    for source in sources {
+      source.setEventHandler { [self] in
+        let number = count.withLock { count in
+          count += 1
+          return count
+        }
+        body(number)
+      }
+      source.resume()
+    }
+  }
+
+  /// Gives the signals back their usual meaning.
+  func stop() {
+    for source in sources { source.cancel() }
+    for number in [SIGINT, SIGTERM] { Glibc.signal(number, SIG_DFL) }
+  }
+}
