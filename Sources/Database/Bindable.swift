@@ -5,35 +5,43 @@ public protocol Bindable {
 }
 
 extension Value: Bindable {
+  /// Itself.
   public var databaseValue: Value { self }
 }
 
 extension Int: Bindable {
+  /// An integer.
   public var databaseValue: Value { .integer(Int64(self)) }
 }
 
 extension Int64: Bindable {
+  /// An integer.
   public var databaseValue: Value { .integer(self) }
 }
 
 /// Stored as 0 or 1: MySQL has no boolean column and SQLite no boolean at all.
 extension Bool: Bindable {
+  /// 0 or 1.
   public var databaseValue: Value { .integer(self ? 1 : 0) }
 }
 
 extension Double: Bindable {
+  /// A real number.
   public var databaseValue: Value { .real(self) }
 }
 
 extension String: Bindable {
+  /// Text.
   public var databaseValue: Value { .text(self) }
 }
 
 extension [UInt8]: Bindable {
+  /// Bytes.
   public var databaseValue: Value { .blob(self) }
 }
 
 extension Optional: Bindable where Wrapped: Bindable {
+  /// NULL for nil.
   public var databaseValue: Value { map(\.databaseValue) ?? .null }
 }
 

@@ -55,6 +55,7 @@ extension [Diagnostic] {
   func inFileOrder() -> [Diagnostic] {
     var said: Set<String> = []
     let once = filter { said.insert($0.description).inserted }
-    return once.enumerated().sorted { ($0.element.mark, $0.offset) < ($1.element.mark, $1.offset) }.map(\.element)
+    return once.enumerated().sorted { ($0.element.mark, $0.offset) < ($1.element.mark, $1.offset) }.map(
+      \.element)
   }
 }

@@ -6,7 +6,9 @@ struct Source {
   private let root: YAMLNode?
 
   /// Composes `bytes`, the content of `file`. A text that is no YAML is complained of by ``diagnostics``.
-  init(_ bytes: [UInt8], file: String, mayBeEmpty: Bool = false) throws(DocumentError) {
+  init(
+    _ bytes: [UInt8], file: String, mayBeEmpty: Bool = false, quotesValues: Bool = true
+  ) throws(DocumentError) {
     guard bytes.count <= FileBytes.limit else { throw FileBytes.tooLarge(file, size: bytes.count) }
     let text: YAMLText
     do {
@@ -17,7 +19,7 @@ struct Source {
     }
     var composer = YAMLComposer(text, mayBeEmpty: mayBeEmpty)
     root = composer.compose()
-    reader = Reader(file: file, text: text)
+    reader = Reader(file: file, text: text, quotesValues: quotesValues)
     for error in composer.errors { reader.fail(error.position, "", error.message) }
   }
 
@@ -29,7 +31,7 @@ struct Source {
     guard let root else { return nil }
     if case .broken = root.content { return nil }
     guard case .mapping = root.content else {
-      reader.fail(root.position, "", "a \(section.table.noun) file is a mapping of keys, not \(root.kind)")
+      reader.fail(root, "", sentence: "a \(section.table.noun) file is a mapping of keys, not")
       return nil
     }
     var value = empty

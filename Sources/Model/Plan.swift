@@ -158,7 +158,8 @@ public final class Plan: Sendable {
       loops[loop.name] = Loop(
         name: loop.name, over: loop.over, maxConcurrent: loop.maxConcurrent,
         body: loop.start.map { .event($0) }, until: Set(loop.until), wait: loop.wait, triggers: loop.triggers,
-        successMarker: awaited.contains(loop.name) ? Self.successMarker(of: loop.name) : nil, isForEach: false)
+        successMarker: awaited.contains(loop.name) ? Self.successMarker(of: loop.name) : nil, isForEach: false
+      )
     }
     self.steps = steps
     self.loops = loops
@@ -177,7 +178,9 @@ public final class Plan: Sendable {
   public static func successMarker(of name: String) -> String { "@ok:" + name }
 
   /// The sequence in which a run started by hand, with `sequence` given, begins.
-  public func starts(in sequence: Sequence?) -> (events: [Program.Start], nodes: [(target: Target, sequence: Sequence)]) {
+  public func starts(in sequence: Sequence?) -> (
+    events: [Program.Start], nodes: [(target: Target, sequence: Sequence)]
+  ) {
     guard let sequence else { return (starts, initial) }
     var targets: [(target: Target, sequence: Sequence)] = []
     for entry in initial where !targets.contains(where: { $0.target == entry.target }) {

@@ -136,7 +136,9 @@ public struct LoopRecord: Sendable, Hashable {
   public var ended: Int
 
   /// A record of these values.
-  public init(loop: String, sequence: Sequence, recovery: Int, status: LoopStatus, iterations: Int, ended: Int) {
+  public init(
+    loop: String, sequence: Sequence, recovery: Int, status: LoopStatus, iterations: Int, ended: Int
+  ) {
     self.loop = loop
     self.sequence = sequence
     self.recovery = recovery

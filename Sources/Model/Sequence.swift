@@ -78,7 +78,8 @@ public enum Name {
 
   /// Whether `text` matches `[A-Za-z0-9_.-]{1,128}` and is neither `.` nor `..`.
   public static func isValid(_ text: String) -> Bool {
-    (1...maximumLength).contains(text.utf8.count) && text.utf8.allSatisfy(isLegal) && text != "." && text != ".."
+    (1...maximumLength).contains(text.utf8.count) && text.utf8.allSatisfy(isLegal) && text != "."
+      && text != ".."
   }
 
   /// The one of `candidates` nearest to `text` by edit distance, if it is near enough to be a likely slip.

@@ -49,10 +49,14 @@ public struct TimeSpan: Sendable, Hashable, Codable, Comparable, CustomStringCon
 
   /// The shortest way a program would write it: `90s`, `10m`, `0.25s`.
   public var description: String {
-    for (unit, size) in [("d", Int64(86_400_000_000)), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000)]
+    for (unit, size) in [
+      ("d", Int64(86_400_000_000)), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000),
+    ]
     where microseconds != 0 && microseconds % size == 0 {
       return "\(microseconds / size)\(unit)"
     }
+    // Below this Swift writes an exponent, which no program may.
+    if microseconds != 0 && abs(microseconds) < 100 { return "\(microseconds)us" }
     return microseconds == 0 ? "0s" : "\(seconds)s"
   }
 

@@ -6,7 +6,9 @@ extension Validation {
     let waits = Dictionary(stepWaits + loopWaits, uniquingKeysWith: { first, _ in first })
     for cycle in cycles(among: (stepWaits + loopWaits).map(\.0), next: { waits[$0] ?? [] }) {
       let path = (steps.contains(cycle[0]) ? "steps." : "loops.") + cycle[0]
-      error(path + ".after", "a cycle through 'after': \(cycle.joined(separator: " after ")); none of them could start")
+      error(
+        path + ".after",
+        "a cycle through 'after': \(cycle.joined(separator: " after ")); none of them could start")
     }
     let operands = Dictionary(
       program.events.map { ($0.name, $0.when?.operands ?? []) }, uniquingKeysWith: { first, _ in first })

@@ -63,7 +63,9 @@ extension Validation {
     }
     for (name, loop) in plan.loops {
       for case .event(let event) in loop.body { connect(.loop(name), .event(event)) }
-      for event in loop.triggers.all + (loop.successMarker.map { [$0] } ?? []) { connect(.loop(name), .event(event)) }
+      for event in loop.triggers.all + (loop.successMarker.map { [$0] } ?? []) {
+        connect(.loop(name), .event(event))
+      }
     }
     for (event, dependents) in plan.dependents {
       for dependent in dependents { followers[.event(event), default: []].append(.event(dependent)) }

@@ -38,7 +38,8 @@ extension Validation {
       expectEvent(start.event, at: path + ".event")
       if !Sequence.isValidFromOutside(start.sequence.text) {
         error(
-          path + ".sequence", "'\(start.sequence)' is not a valid sequence; use 1 to 64 of A-Z a-z 0-9 _ . : -")
+          path + ".sequence",
+          "'\(start.sequence)' is not a valid sequence; use 1 to 64 of A-Z a-z 0-9 _ . : -")
       }
       if !seen.insert(start).inserted {
         warn(path, "'\(start.event)' is started twice in sequence '\(start.sequence)'; once is enough")
@@ -88,7 +89,9 @@ extension Validation {
       if amount < 1 {
         error(path, "at least 1 of '\(name)' must be acquired, not \(amount)")
       } else if let capacity = resources[name]?.capacity, capacity >= 1, amount > capacity {
-        error(path, "the step could never start: it acquires \(amount) of '\(name)', of which there are \(capacity)")
+        error(
+          path,
+          "the step could never start: it acquires \(amount) of '\(name)', of which there are \(capacity)")
       }
     }
     for (name, amount) in (step.releases ?? [:]).sorted(by: { $0.key < $1.key }) {

@@ -43,7 +43,9 @@ extension Validation {
     var fields: [Field] = []
     switch step.action {
     case .run(let words):
-      for (position, word) in words.enumerated() { fields.append(Field(path: path + ".run[\(position)]", text: word)) }
+      for (position, word) in words.enumerated() {
+        fields.append(Field(path: path + ".run[\(position)]", text: word))
+      }
     case .shell(let line): fields.append(Field(path: path + ".shell", text: line))
     case .empty, .function: break
     }
@@ -51,7 +53,9 @@ extension Validation {
       fields.append(Field(path: path + ".precondition[\(position)]", text: word))
     }
     if let directory = step.workingDirectory { fields.append(Field(path: path + ".cwd", text: directory)) }
-    if let host = step.host { fields.append(Field(path: path + ".host", text: host, takesParametersOnly: true)) }
+    if let host = step.host {
+      fields.append(Field(path: path + ".host", text: host, takesParametersOnly: true))
+    }
     return fields
   }
 

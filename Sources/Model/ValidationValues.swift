@@ -10,7 +10,8 @@ extension Validation {
     positive(config.queueTimeout, "config.queue_timeout")
     if let host = config.defaultHost { checkHost(host, at: "config.default_host") }
     if !isVariable(config.environmentPrefix) && !config.environmentPrefix.isEmpty {
-      error("config.env_prefix", "'\(config.environmentPrefix)' can't begin the name of an environment variable")
+      error(
+        "config.env_prefix", "'\(config.environmentPrefix)' can't begin the name of an environment variable")
     }
   }
 
@@ -60,15 +61,21 @@ extension Validation {
   mutating func check(_ loop: Program.Loop) {
     let path = "loops.\(loop.name)"
     notNegative(loop.maxConcurrent, path + ".max_concurrent")
-    if loop.start.isEmpty { error(path + ".start", "loop '\(loop.name)' starts nothing; name events under 'start'") }
+    if loop.start.isEmpty {
+      error(path + ".start", "loop '\(loop.name)' starts nothing; name events under 'start'")
+    }
     if !loop.triggers.skipped.isEmpty { warn(path + ".triggers.skipped", "a loop is never skipped") }
   }
 
   private mutating func check(_ retry: Program.Retry, at path: String) {
-    if retry.attempts < 1 { error(path + ".attempts", "'attempts' must be at least 1, not \(retry.attempts)") }
+    if retry.attempts < 1 {
+      error(path + ".attempts", "'attempts' must be at least 1, not \(retry.attempts)")
+    }
     notNegative(retry.delay, path + ".delay")
     notNegative(retry.maxDelay, path + ".max_delay")
-    if !(retry.backoff > 0 && retry.backoff.isFinite) { error(path + ".backoff", "'backoff' must be more than 0") }
+    if !(retry.backoff > 0 && retry.backoff.isFinite) {
+      error(path + ".backoff", "'backoff' must be more than 0")
+    }
     if !(0...1).contains(retry.jitter) { error(path + ".jitter", "'jitter' must be from 0 to 1") }
     for (key, conditions) in [("on_exit", retry.onExit), ("not_on_exit", retry.notOnExit)] {
       for (position, condition) in conditions.enumerated() {
@@ -99,8 +106,12 @@ extension Validation {
 
   private mutating func checkEnvironment(_ environment: [String: String], at path: String) {
     for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
-      if !isVariable(name) { error("\(path).\(name)", "'\(name)' can't be the name of an environment variable") }
-      if value.utf8.contains(0) { error("\(path).\(name)", "an environment variable can't hold a NUL character") }
+      if !isVariable(name) {
+        error("\(path).\(name)", "'\(name)' can't be the name of an environment variable")
+      }
+      if value.utf8.contains(0) {
+        error("\(path).\(name)", "an environment variable can't hold a NUL character")
+      }
     }
   }
 
@@ -131,7 +142,9 @@ extension Validation {
   }
 
   private func isVariable(_ name: String) -> Bool {
-    guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else { return false }
+    guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else {
+      return false
+    }
     return name.utf8.allSatisfy { Name.isLegal($0) && $0 != UInt8(ascii: ".") && $0 != UInt8(ascii: "-") }
   }
 }

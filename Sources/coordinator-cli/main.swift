@@ -4,6 +4,9 @@ import Glibc
 
 // Parsing, and forking the keeper for commands that run steps, come first: before there is a thread or a connection.
 signal(SIGPIPE, SIG_IGN)
+#if FAULT_POINTS
+FaultPlan.install()
+#endif
 let arguments = EnvironmentFlags.completed(Array(CommandLine.arguments.dropFirst()), for: CoordinatorCommand.self)
 do {
   var command = try CoordinatorCommand.parseAsRoot(arguments)

@@ -50,17 +50,29 @@ struct ConfigurationTests {
   @Test("everything wrong is said at once, and no URL is repeated")
   func errors() {
     #expect(
-      said("stroe: x\nstore: pord\ndatabases: {prod: [postgresql://u:pw@h/d], 'a b': x}\npoll: 0\nmax_concurrent: 0\nhost: a b\n")
+      said(
+        "stroe: x\nstore: pord\ndatabases: {prod: [postgresql://u:pw@h/d], 'a b': x}\npoll: 0\nmax_concurrent: 0\nhost: a b\n"
+      )
         == [
           "c:1:1: error: unknown key 'stroe'; did you mean 'store'?",
           "c:2:8: error: 'pord' is no URL and no tag under 'databases'",
           "c:3:19: error: 'prod' must be text, not a list",
-          "c:3:45: error: 'a b' is not a valid tag; use 1 to 128 of A-Z a-z 0-9 _ . -",
+          "c:3:44: error: 'a b' is not a valid tag; use 1 to 128 of A-Z a-z 0-9 _ . -",
           "c:4:7: error: 'poll' must be longer than nothing",
           "c:5:17: error: 'max_concurrent' must be at least 1",
           "c:6:7: error: a host name holds no spaces",
         ])
-    #expect(said("store: pord\ndatabases: {prod: x}") == ["c:1:8: error: 'pord' is no URL and no tag under 'databases'; did you mean 'prod'?"])
+    #expect(
+      said("store: pord\ndatabases: {prod: x}") == [
+        "c:1:8: error: 'pord' is no URL and no tag under 'databases'; did you mean 'prod'?"
+      ])
+    #expect(
+      said("store: {a: b}\ndatabases: postgresql://u:pw@h/d\nhost: [a]\npoll: pw\n") == [
+        "c:1:8: error: 'store' must be text, not a mapping",
+        "c:2:12: error: 'databases' must be a mapping, not text",
+        "c:3:7: error: 'host' must be text, not a list",
+        "c:4:7: error: 'poll' must be a duration such as 10, 0.25, 90s, 10m, 2h or 1d, not text",
+      ])
     #expect(said("[a]") == ["c:1:1: error: a config file is a mapping of keys, not a list"])
   }
 

@@ -122,15 +122,22 @@ struct KeyDiagnosticTests {
     "what needs the agents is refused with that sentence",
     arguments: [
       Case("schedule", "program: x\nschedule: [{cron: nonsense}]", "p:2:1: error: 'schedule' \(needsAgents)"),
-      Case("sensor", "program: x\nresources: {r: {capacity: 1, sensor: x, every: 3s}}",
+      Case(
+        "sensor", "program: x\nresources: {r: {capacity: 1, sensor: x, every: 3s}}",
         "p:2:30: error: 'sensor' \(needsAgents)", "p:2:41: error: 'every' \(needsAgents)"),
-      Case("match", "program: x\ngroups: {g: {hosts: [a], match: {os: linux}}}", "p:2:26: error: 'match' \(needsAgents)"),
-      Case("elsewhere", "program: x\nsteps: {s: {retry: {attempts: 2, elsewhere: true}}}",
+      Case(
+        "match", "program: x\ngroups: {g: {hosts: [a], match: {os: linux}}}",
+        "p:2:26: error: 'match' \(needsAgents)"),
+      Case(
+        "elsewhere", "program: x\nsteps: {s: {retry: {attempts: 2, elsewhere: true}}}",
         "p:2:34: error: 'elsewhere' \(needsAgents)"),
       Case("elsewhere, but false", "program: x\nsteps: {s: {retry: {attempts: 2, elsewhere: false}}}"),
-      Case("on_cut_off and results", "program: x\nsteps: {s: {on_cut_off: keep, results: y}}",
+      Case(
+        "on_cut_off and results", "program: x\nsteps: {s: {on_cut_off: keep, results: y}}",
         "p:2:13: error: 'on_cut_off' \(needsAgents)", "p:2:31: error: 'results' \(needsAgents)"),
-      Case("limits.cpu", "program: x\nsteps: {s: {limits: {memory: 1G, cpu: 2}}}", "p:2:34: error: 'cpu' \(needsAgents)"),
+      Case(
+        "limits.cpu", "program: x\nsteps: {s: {limits: {memory: 1G, cpu: 2}}}",
+        "p:2:34: error: 'cpu' \(needsAgents)"),
     ])
   func refused(_ example: Case) { #expect(said(example.text) == example.said) }
 

@@ -41,9 +41,12 @@ struct MutationTests {
     "program: x\nevents:\n  - a\n  - b\nsteps:\n  s:\n    on: a\n    shell: |\n      one\n      two\n    env:\n      A: >-\n        x\n        y\n",
   ]
   private static let snippets = [
-    "&a ", "*a", "*base", "<<: ", ": ", "- ", "[", "]", "{", "}", "\"", "'", "|\n", "\t", "\n", "\r\n", "#", "? ", "!!str ",
-    "!x ", "---\n", "...\n", "%YAML 1.2\n", "${param.", "\u{FEFF}", "\u{85}", "\u{2028}", "é", "\u{F0000}", "\u{F0001}", "\0",
-    "~", "null", "0x", "1e999", ".inf", "99999999999999999999", "on: ", "when: (((", "\\x41", "\"\\ud800\"", "=", "%",
+    "&a ", "*a", "*base", "<<: ", ": ", "- ", "[", "]", "{", "}", "\"", "'", "|\n", "\t", "\n", "\r\n", "#",
+    "? ", "!!str ",
+    "!x ", "---\n", "...\n", "%YAML 1.2\n", "${param.", "\u{FEFF}", "\u{85}", "\u{2028}", "é", "\u{F0000}",
+    "\u{F0001}", "\0",
+    "~", "null", "0x", "1e999", ".inf", "99999999999999999999", "on: ", "when: (((", "\\x41", "\"\\ud800\"",
+    "=", "%",
   ]
 
   /// `text` after up to six small damages.
@@ -54,11 +57,13 @@ struct MutationTests {
       let end = min(bytes.count, place + Int.random(in: 0..<30, using: &random))
       switch Int.random(in: 0..<6, using: &random) {
       case 0: bytes.removeSubrange(place..<end)
-      case 1: bytes.insert(contentsOf: bytes[place..<end], at: Int.random(in: 0...bytes.count, using: &random))
+      case 1:
+        bytes.insert(contentsOf: bytes[place..<end], at: Int.random(in: 0...bytes.count, using: &random))
       case 2: if place < bytes.count { bytes[place] = UInt8.random(in: 0...255, using: &random) }
       case 3: bytes.removeLast(bytes.count - place)
       case 4: if place < bytes.count { bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random) }
-      default: bytes.insert(contentsOf: Array((Self.snippets.randomElement(using: &random) ?? "").utf8), at: place)
+      default:
+        bytes.insert(contentsOf: Array((Self.snippets.randomElement(using: &random) ?? "").utf8), at: place)
       }
       if bytes.isEmpty { bytes = Array("a".utf8) }
     }
@@ -95,7 +100,10 @@ struct MutationTests {
       #expect((1...breaks + 1).contains(diagnostic.mark.line), "round \(round): \(diagnostic)")
       #expect((1...bytes.count + 1).contains(diagnostic.mark.column), "round \(round): \(diagnostic)")
       #expect(!diagnostic.message.isEmpty)
-      #expect(!diagnostic.message.unicodeScalars.contains { (0xF0000...0xFFFFF).contains($0.value) && !text.unicodeScalars.contains($0) })
+      #expect(
+        !diagnostic.message.unicodeScalars.contains {
+          (0xF0000...0xFFFFF).contains($0.value) && !text.unicodeScalars.contains($0)
+        })
     }
     #expect(diagnostics.map(\.mark) == diagnostics.map(\.mark).sorted())
   }

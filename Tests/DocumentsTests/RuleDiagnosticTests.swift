@@ -4,7 +4,8 @@ import Testing
 struct RuleDiagnosticTests {
   @Test(arguments: [
     Case(
-      "names", "program: a b\nevents: {'e/1': {}}\nsteps: {.: {}, e2: {}, l: {}}\nloops: {l: {over: [], start: e2}}",
+      "names",
+      "program: a b\nevents: {'e/1': {}}\nsteps: {.: {}, e2: {}, l: {}}\nloops: {l: {over: [], start: e2}}",
       "p:1:10: error: 'a b' is not a valid name; use 1 to 128 of A-Z a-z 0-9 _ . -",
       "p:2:10: error: 'e/1' is not a valid name; use 1 to 128 of A-Z a-z 0-9 _ . -",
       "p:3:9: error: '.' is not a valid name; use 1 to 128 of A-Z a-z 0-9 _ . -",
@@ -114,7 +115,8 @@ struct RuleDiagnosticTests {
       "p:5:46: error: the choice \"two\" is not of type number",
       "p:5:62: warning: 'required' says nothing beside a default",
       "p:6:16: error: 'choices' is empty: no value would be allowed",
-      "p:7:30: error: a secret parameter can't have a default: it would stand in the file and the database in clear"),
+      "p:7:30: error: a secret parameter can't have a default: it would stand in the file and the database in clear"
+    ),
     Case(
       "references",
       """
@@ -197,19 +199,32 @@ struct RuleDiagnosticTests {
         associations: [{event: both, to: next}]
         loops: {l: {on: next, over: [1], start: body}}
         """, uncertain(7, "c", "'h1' and 'h2'")),
-      Case("a foreach", "program: x\nsteps:\n  a: {host: h1}\n  b: {host: h2}\n  c: {after: [a, b], foreach: [1]}",
+      Case(
+        "a foreach",
+        "program: x\nsteps:\n  a: {host: h1}\n  b: {host: h2}\n  c: {after: [a, b], foreach: [1]}",
         uncertain(5, "c", "'h1' and 'h2'")),
-      Case("either is one host", "program: x\nevents: {e1: {}, e2: {}, any: {when: e1 or e2}}\nsteps:\n"
-        + "  a: {host: h1, triggers: {success: e1}}\n  b: {host: h2, triggers: {success: e2}}\n  c: {on: any}"),
-      Case("another way to start it", "program: x\nevents: {e: {external: true}}\nsteps:\n  a: {host: h1}\n"
-        + "  b: {host: h2}\n  c: {after: [a, b], on: e}"),
+      Case(
+        "either is one host",
+        "program: x\nevents: {e1: {}, e2: {}, any: {when: e1 or e2}}\nsteps:\n"
+          + "  a: {host: h1, triggers: {success: e1}}\n  b: {host: h2, triggers: {success: e2}}\n  c: {on: any}"
+      ),
+      Case(
+        "another way to start it",
+        "program: x\nevents: {e: {external: true}}\nsteps:\n  a: {host: h1}\n"
+          + "  b: {host: h2}\n  c: {after: [a, b], on: e}"),
       Case("the same host", "program: x\nsteps:\n  a: {host: h1}\n  b: {host: h1}\n  c: {after: [a, b]}"),
-      Case("a host from a parameter", "program: x\nparameters: {h: a}\nsteps:\n  a: {host: h1}\n"
-        + "  b: {host: \"${param.h}\"}\n  c: {after: [a, b]}"),
-      Case("a group", "program: x\ngroups: {g: {hosts: [h1, h2]}}\nsteps:\n  a: {host: h1}\n  b: {host: h2}\n"
-        + "  c: {after: [a, b], group: g}"),
-      Case("a default", "program: x\nconfig: {default_host: h1}\nsteps:\n  a: {host: h1}\n  b: {host: h2}\n"
-        + "  c: {after: [a, b]}"),
+      Case(
+        "a host from a parameter",
+        "program: x\nparameters: {h: a}\nsteps:\n  a: {host: h1}\n"
+          + "  b: {host: \"${param.h}\"}\n  c: {after: [a, b]}"),
+      Case(
+        "a group",
+        "program: x\ngroups: {g: {hosts: [h1, h2]}}\nsteps:\n  a: {host: h1}\n  b: {host: h2}\n"
+          + "  c: {after: [a, b], group: g}"),
+      Case(
+        "a default",
+        "program: x\nconfig: {default_host: h1}\nsteps:\n  a: {host: h1}\n  b: {host: h2}\n"
+          + "  c: {after: [a, b]}"),
     ])
   func hosts(_ example: Case) { #expect(said(example.text) == example.said) }
 }

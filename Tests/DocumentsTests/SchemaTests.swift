@@ -28,7 +28,9 @@ struct SchemaTests {
           default: 1
           example: backoff: 2.0
         """)
-    #expect(Schema.describe(.program, path: "steps.build.retry.backoff")?.hasPrefix("steps.build.retry.backoff:") == true)
+    #expect(
+      Schema.describe(.program, path: "steps.build.retry.backoff")?.hasPrefix("steps.build.retry.backoff:")
+        == true)
     #expect(Schema.describe(.program, path: "associations[].delay") != nil)
     #expect(Schema.describe(.program, path: "steps.retry.nothing") == nil)
     #expect(Schema.describe(.program, path: "stops") == nil)
@@ -63,7 +65,10 @@ struct SchemaTests {
   @Test("the schemas are JSON, and know every key that is not refused")
   func schemas() throws {
     let schema = try JSONDecoder().decode(JSONValue.self, from: Data(Schema.programJSONSchema().utf8))
-    #expect(schema.value(at: "properties.steps.additionalProperties.properties.retry.properties.backoff".split(separator: ".")) != nil)
+    #expect(
+      schema.value(
+        at: "properties.steps.additionalProperties.properties.retry.properties.backoff".split(separator: "."))
+        != nil)
     #expect(schema.value(at: ["required"[...], "0"[...]]) == .string("program"))
     guard case .object(let properties) = schema.value(at: ["properties"[...]]) else {
       Issue.record("no properties")

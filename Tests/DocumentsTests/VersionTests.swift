@@ -41,7 +41,8 @@ struct VersionTests {
   @Test(
     "content changes it",
     arguments: [
-      ("nightly", "nightlx"), ("[a, b]", "[b, a]"), ("a: 1", "a: \"1\""), ("2.5", "2"), ("on: done", "after: s1"),
+      ("nightly", "nightlx"), ("[a, b]", "[b, a]"), ("a: 1", "a: \"1\""), ("2.5", "2"),
+      ("on: done", "after: s1"),
       ("shell: \"b\"", "shell: \"b \""), ("{success: [done]}", "{complete: [done]}"),
     ])
   func otherContent(_ from: String, _ to: String) throws {
@@ -67,6 +68,7 @@ struct VersionTests {
     #expect(throws: ProgramCoding.Failure.self) { try ProgramCoding.decode("{}") }
     // sha256 of the empty text, FIPS 180-4.
     #expect(
-      ProgramCoding.version(of: "") == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+      ProgramCoding.version(of: "")
+        == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
   }
 }

@@ -95,10 +95,13 @@ public final class ProcessExecutor: StepExecutor {
     if let stop = running.withLock({ $0[key]?.stop }) {
       return then(ProcessEnd(.notStarted("not started: \(stop.reason)")))
     }
+    do { try fault(.spawnBefore) } catch { return then(ProcessEnd(.notStarted("\(error)"))) }
     keeper.begin(request) { [self] result in
       switch result {
       case .failure(let end): collector.async { then(end) }
-      case .success(let handle): started(key, handle, timeout)
+      case .success(let handle):
+        started(key, handle, timeout)
+        try? fault(.spawnAfter)
       }
     } onEnd: { [self] _, end in
       collector.async { then(end) }
@@ -222,6 +225,16 @@ public final class ProcessExecutor: StepExecutor {
       for key in tasks { StepFiles(of: key, in: places.files).remove() }
     }
   }
+
+  /// The run is over: what is left of its files goes, after what was asked for before.
+  public func finished(run: String) async {
+    await withCheckedContinuation { continuation in
+      collector.async(flags: .barrier) { [places] in
+        StepFiles.remove(run: run, in: places.files)
+        continuation.resume()
+      }
+    }
+  }
 }
 
 extension Program.Step {
@@ -229,4 +242,11 @@ extension Program.Step {
   fileprivate var killAfterDuration: Duration {
     .microseconds((killAfter ?? Self.defaultKillAfter).microseconds)
   }
+}
+
+/// Reaches a fault point of the agent; without the package trait this does nothing.
+private func fault(_ point: FaultPoint) throws {
+  #if FAULT_POINTS
+  if case .fail = point.reach() { throw InjectedFault(point) }
+  #endif
 }

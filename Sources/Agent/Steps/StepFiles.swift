@@ -77,12 +77,14 @@ struct StepFiles: Sendable {
     return found
   }
 
-  /// Removes both files, and their directory if it was the last of its run.
+  /// Removes both files. Their directory stays as long as the run goes on: its next step may be about to use it.
   func remove() {
     unlink(result)
     unlink(triggers)
-    rmdir((result as NSString).deletingLastPathComponent)
   }
+
+  /// Removes the directory of a run whose steps have all been recorded.
+  static func remove(run: String, in directory: String) { rmdir("\(directory)/\(run)") }
 
   private func read(_ path: String, limit: Int, _ what: String) throws(Failure) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)

@@ -37,7 +37,7 @@ public struct Configuration: Sendable, Hashable {
 
   /// Reads `bytes`, the content of `file`. An empty file, or one of comments alone, says nothing.
   public static func parse(_ bytes: [UInt8], file: String) throws(DocumentError) -> Configuration {
-    var source = try Source(bytes, file: file, mayBeEmpty: true)
+    var source = try Source(bytes, file: file, mayBeEmpty: true, quotesValues: false)
     guard let configuration = source.read(ConfigurationKeys.section, into: Configuration()) else {
       if source.diagnostics.isEmpty { return Configuration() }
       throw .invalid(source.diagnostics)
@@ -52,7 +52,8 @@ public struct Configuration: Sendable, Hashable {
   private func problems() -> [Problem] {
     var problems: [Problem] = []
     for tag in databases.keys.sorted() where !Name.isValid(tag) {
-      problems.append(.error("databases.\(tag)", "'\(tag)' is not a valid tag; use 1 to 128 of A-Z a-z 0-9 _ . -"))
+      problems.append(
+        .error("databases.\(tag)", "'\(tag)' is not a valid tag; use 1 to 128 of A-Z a-z 0-9 _ . -"))
     }
     if let store, !store.contains(":"), databases[store] == nil {
       let nearest = Name.nearest(to: store, among: databases.keys).map { "; did you mean '\($0)'?" } ?? ""
@@ -64,7 +65,9 @@ public struct Configuration: Sendable, Hashable {
     for (key, span) in [("lock_for", lockFor), ("poll", poll), ("retention", retention)] where span == .zero {
       problems.append(.error(key, "'\(key)' must be longer than nothing"))
     }
-    if let host, host.contains(where: \.isWhitespace) { problems.append(.error("host", "a host name holds no spaces")) }
+    if let host, host.contains(where: \.isWhitespace) {
+      problems.append(.error("host", "a host name holds no spaces"))
+    }
     return problems
   }
 

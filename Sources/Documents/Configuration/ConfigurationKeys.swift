@@ -6,11 +6,13 @@ enum ConfigurationKeys {
     "config",
     [
       Key(
-        "store", optional: \.store, .text, default: "sqlite: beside the program file, or in the home directory",
+        "store", optional: \.store, .text,
+        default: "sqlite: beside the program file, or in the home directory",
         example: "store: postgresql://eventor@db1/eventor",
         "The database: a URL, or a tag under databases."),
       Key(
-        "databases", \.databases, .map(of: .text), example: "databases: {prod: postgresql://eventor@db1/eventor}",
+        "databases", \.databases, .map(of: .text),
+        example: "databases: {prod: postgresql://eventor@db1/eventor}",
         "URLs of databases by tag."),
       Key(
         "log_dir", optional: \.logDirectory, .text, default: "under the work directory",
@@ -19,7 +21,8 @@ enum ConfigurationKeys {
         "work_dir", optional: \.workDirectory, .text, default: "~/.local/state/eventor",
         example: "work_dir: /var/lib/eventor", "Where agents keep what they need while steps run."),
       Key(
-        "max_concurrent", optional: \.maxConcurrent, .integer, default: "4 x cores", example: "max_concurrent: 8",
+        "max_concurrent", optional: \.maxConcurrent, .integer, default: "4 x cores",
+        example: "max_concurrent: 8",
         "Steps at once on this host."),
       Key(
         "lock_for", optional: \.lockFor, .duration, default: "30s", example: "lock_for: 1m",

@@ -56,5 +56,7 @@ extension JSONValue {
   }
 
   /// Text, and the scalars that people write for it without quotes.
-  static let scalar = JSONValue.object(["type": .array([.string("string"), .string("number"), .string("boolean")])])
+  static let scalar = JSONValue.object([
+    "type": .array([.string("string"), .string("number"), .string("boolean")])
+  ])
 }

@@ -3,7 +3,8 @@ import Model
 extension Form {
   /// A list of `item`s.
   static func list<Item>(of item: Form<Item>) -> Form where Value == [Item] {
-    Form("a list, each \(item.name)", schema: .list(of: item.schema), table: item.table) { node, path, reader in
+    Form("a list, each \(item.name)", schema: .list(of: item.schema), table: item.table) {
+      node, path, reader in
       guard case .list(let items) = node.content else {
         if node.isNull { return [] }
         reader.fail(node, path, wanted: "a list")

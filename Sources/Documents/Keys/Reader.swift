@@ -6,10 +6,13 @@ struct Reader {
   private let text: YAMLText
   private(set) var diagnostics: [Diagnostic] = []
   private var places: [String: Position] = [:]
+  /// Whether messages may quote what is written: the URLs of a configuration hold passwords.
+  private let quotesValues: Bool
 
-  init(file: String, text: YAMLText) {
+  init(file: String, text: YAMLText, quotesValues: Bool) {
     self.file = file
     self.text = text
+    self.quotesValues = quotesValues
   }
 
   /// Remembers that what `path` names stands at `position`; an alias does not move what it repeats.
@@ -24,17 +27,28 @@ struct Reader {
 
   /// Notes that `node` is not what `wanted` says.
   mutating func fail(_ node: YAMLNode, _ path: String, wanted: String) {
-    if case .broken = node.content { return }
+    let key = Self.lastKey(of: path)
     if node.isNull {
-      fail(node.position, path, "'\(Self.lastKey(of: path))' is empty; write \(wanted)")
+      fail(node.position, path, "'\(key)' is empty; write \(wanted)")
     } else {
-      fail(node.position, path, "'\(Self.lastKey(of: path))' must be \(wanted), not \(node.kind)")
+      fail(node, path, sentence: "'\(key)' must be \(wanted), not")
+    }
+  }
+
+  /// Notes an error whose `sentence` ends in what `node` is.
+  mutating func fail(_ node: YAMLNode, _ path: String, sentence: String) {
+    switch node.content {
+    case .broken: return
+    case .scalar where !quotesValues: fail(node.position, path, sentence + " text")
+    default: fail(node.position, path, sentence + " " + node.kind)
     }
   }
 
   /// Takes over what the rules of the domain say, each at the place of the longest part of its path that is known.
   mutating func add(_ problems: [Problem]) {
-    for problem in problems { note(problem.severity, position(of: problem.path), problem.path, problem.message) }
+    for problem in problems {
+      note(problem.severity, position(of: problem.path), problem.path, problem.message)
+    }
   }
 
   /// The place `offset` scalars into the text of `node`; its beginning where that can't be told.
@@ -55,7 +69,9 @@ struct Reader {
     }
   }
 
-  private mutating func note(_ severity: Problem.Severity, _ position: Position, _ path: String, _ message: String) {
+  private mutating func note(
+    _ severity: Problem.Severity, _ position: Position, _ path: String, _ message: String
+  ) {
     let mark = SourceMark(file: file, line: position.line, column: position.column)
     diagnostics.append(Diagnostic(severity: severity, mark: mark, path: path, message: message))
   }

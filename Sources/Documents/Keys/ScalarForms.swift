@@ -34,7 +34,9 @@ extension Form<Bool> {
 extension Form<Int> {
   /// A whole number.
   static let integer = Form("a whole number", schema: .type("integer")) { node, path, reader in
-    if case .scalar(let text, isPlain: true) = node.content, case .integer(let value) = CoreScalar(plain: text) {
+    if case .scalar(let text, isPlain: true) = node.content,
+      case .integer(let value) = CoreScalar(plain: text)
+    {
       return Int(value)
     }
     reader.fail(node, path, wanted: "a whole number")
@@ -70,7 +72,9 @@ extension Form<Int64> {
   /// An amount of memory, units of 1024.
   static let memory = Form(
     scalar: "an amount of memory such as 512M or 2G (units K, M, G, T)",
-    schema: .object(["type": .array([.string("string"), .string("integer")]), "pattern": .string("^[0-9]+[KMGT]?$")])
+    schema: .object([
+      "type": .array([.string("string"), .string("integer")]), "pattern": .string("^[0-9]+[KMGT]?$"),
+    ])
   ) { text in
     let shifts: [Character: Int64] = ["K": 10, "M": 20, "G": 30, "T": 40]
     let shift = text.last.flatMap { shifts[$0] }
@@ -83,7 +87,9 @@ extension Form<Int64> {
 
 extension Form<Sequence> {
   /// A sequence as it is written.
-  static let sequence = Form<String>("a sequence", schema: .scalar, read: Form<String>.text.read).map { Sequence($0) }
+  static let sequence = Form<String>("a sequence", schema: .scalar, read: Form<String>.text.read).map {
+    Sequence($0)
+  }
 }
 
 extension Form<Expression> {

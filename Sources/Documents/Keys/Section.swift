@@ -31,7 +31,9 @@ struct Section<Root: Sendable>: Sendable {
       reader.place(path, at: key.entry.isRefused ? entry.position : entry.value.position)
       key.read(&root, entry.value, path, &reader)
     }
-    let missing = table.entries.filter { entry in entry.isRequired && !entries.contains { $0.key == entry.name } }
+    let missing = table.entries.filter { entry in
+      entry.isRequired && !entries.contains { $0.key == entry.name }
+    }
     for entry in missing {
       reader.fail(
         node.position, path, "the \(table.noun) has no '\(entry.name)'; write, for example, \(entry.example)")
@@ -62,7 +64,8 @@ struct Key<Root: Sendable>: Sendable {
     required: Bool = false, default standard: String? = nil, example: String, _ meaning: String
   ) {
     entry = Table.Entry(
-      name: name, type: form.name, meaning: meaning, standard: standard, example: example, isRequired: required,
+      name: name, type: form.name, meaning: meaning, standard: standard, example: example,
+      isRequired: required,
       isRefused: false, schema: form.schema, table: form.table)
     read = { root, node, path, reader in
       if let value = form.read(node, path, &reader) { root[keyPath: property] = value }
@@ -85,7 +88,8 @@ struct Key<Root: Sendable>: Sendable {
       name: name, type: "refused", meaning: "\(meaning) Refused for now: \(sentence).", standard: nil,
       example: example, isRequired: false, isRefused: true, schema: .bool(false), table: nil)
     read = { _, node, path, reader in
-      if let allowed, case .scalar(let text, isPlain: true) = node.content, CoreScalar(plain: text) == allowed {
+      if let allowed, case .scalar(let text, isPlain: true) = node.content, CoreScalar(plain: text) == allowed
+      {
         return
       }
       reader.add([.error(path, sentence)])

@@ -89,11 +89,14 @@ struct ExpressionParser {
       if let next = tokens.first { throw Failure(offset: next.offset, message: surplus(next)) }
       throw Failure(offset: token.offset, message: "this '(' is never closed")
     case ")": throw Failure(offset: token.offset, message: "an event is missing before ')'")
-    case "and", "or": throw Failure(offset: token.offset, message: "an event is missing before '\(token.text)'")
+    case "and", "or":
+      throw Failure(offset: token.offset, message: "an event is missing before '\(token.text)'")
     case "not", "!":
       throw Failure(offset: token.offset, message: "there is no 'not': an event can't be taken back")
     default:
-      guard Name.isValid(token.text) else { throw Failure(offset: token.offset, message: invalid(token.text)) }
+      guard Name.isValid(token.text) else {
+        throw Failure(offset: token.offset, message: invalid(token.text))
+      }
       return .event(token.text)
     }
   }

@@ -21,13 +21,15 @@ enum LoopKeys {
         "start", \.start, .oneOrMany(.name), example: "start: [run_site]",
         "Events triggered once per iteration, in the iteration's own sequence S/i."),
       Key(
-        "until", \.until, .oneOrMany(.name), default: "when nothing of it is left", example: "until: [site_over]",
+        "until", \.until, .oneOrMany(.name), default: "when nothing of it is left",
+        example: "until: [site_over]",
         "An iteration is over when one of these events is triggered in its sequence."),
       Key(
         "wait", \.wait, .choice, default: "all", example: "wait: any",
         "When the loop is over: after all iterations, the first success, or the first failure."),
       Key(
-        "triggers", \.triggers, TriggerKeys.section.form(.init()), example: "triggers: {success: [all_sites]}",
+        "triggers", \.triggers, TriggerKeys.section.form(.init()),
+        example: "triggers: {success: [all_sites]}",
         "The events its end raises in the outer sequence."),
     ])
 
@@ -44,7 +46,9 @@ enum LoopKeys {
       return .list(values)
     case .mapping:
       var ends = Ends()
-      guard range.read(node, path, into: &ends, &reader), let from = ends.from, let to = ends.to else { return nil }
+      guard range.read(node, path, into: &ends, &reader), let from = ends.from, let to = ends.to else {
+        return nil
+      }
       return .range(from: from, to: to)
     case .scalar(let text, _):
       guard text.isReference else {
@@ -78,5 +82,7 @@ enum LoopKeys {
 
 extension String {
   /// Whether it has the looks of one `${…}`.
-  fileprivate var isReference: Bool { hasPrefix("${") && hasSuffix("}") && dropFirst(2).firstIndex(of: "}") == indices.last }
+  fileprivate var isReference: Bool {
+    hasPrefix("${") && hasSuffix("}") && dropFirst(2).firstIndex(of: "}") == indices.last
+  }
 }

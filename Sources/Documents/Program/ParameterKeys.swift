@@ -14,7 +14,8 @@ enum ParameterKeys {
     "parameter",
     [
       Key(
-        "type", optional: \.kind, .choice, default: "that of its default, else string", example: "type: integer",
+        "type", optional: \.kind, .choice, default: "that of its default, else string",
+        example: "type: integer",
         "What a value may be."),
       Key(
         "default", optional: \.standard, .node, default: "none", example: "default: 9",
@@ -26,7 +27,8 @@ enum ParameterKeys {
         "choices", optional: \.choices, .node, default: "any", example: "choices: [lab1, lab2]",
         "The only values allowed."),
       Key(
-        "description", optional: \.parameter.description, .text, example: "description: where", "What it is for."),
+        "description", optional: \.parameter.description, .text, example: "description: where",
+        "What it is for."),
       Key(
         "secret", \.parameter.secret, .boolean, default: "false", example: "secret: true",
         "Kept from argv, logs, status and the database in clear; usable in env only."),
@@ -51,7 +53,9 @@ enum ParameterKeys {
     parameter.defaultValue = draft.standard.flatMap {
       value(of: $0, as: draft.kind, $0.position == node.position ? path : path.key("default"), &reader)
     }
-    if let choices = draft.choices { parameter.choices = list(choices, draft.kind, path.key("choices"), &reader) }
+    if let choices = draft.choices {
+      parameter.choices = list(choices, draft.kind, path.key("choices"), &reader)
+    }
     parameter.kind = draft.kind ?? parameter.defaultValue?.kind ?? parameter.choices?.first?.kind ?? .string
     return parameter
   }

@@ -37,7 +37,8 @@ public struct ProgramDocument: Sendable, Hashable {
         program: program, version: try ProgramCoding.version(of: program),
         canonicalJSON: try ProgramCoding.canonicalJSON(program), warnings: diagnostics)
     } catch {
-      throw .unreadable(path: file, reason: "can't be written as JSON (\(error))", hint: "report this as a bug")
+      throw .unreadable(
+        path: file, reason: "can't be written as JSON (\(error))", hint: "report this as a bug")
     }
   }
 }

@@ -41,10 +41,12 @@ enum ProgramKeys {
         "The long form of 'on', and the only form for event-to-event and for delays."),
       Key(
         "start", \.start, startForm.map(Optional.some),
-        default: "every event that nothing raises, in sequence 1", example: "start: [{event: run_s1, sequence: 1}]",
+        default: "every event that nothing raises, in sequence 1",
+        example: "start: [{event: run_s1, sequence: 1}]",
         "What a new run triggers: events, or events with a sequence."),
       Key(
-        needsAgents: "schedule", example: "schedule: [{name: weekdays, cron: \"0 2 * * 1-5\", event: run_s1}]",
+        needsAgents: "schedule",
+        example: "schedule: [{name: weekdays, cron: \"0 2 * * 1-5\", event: run_s1}]",
         "When runs start by themselves."),
     ])
 
@@ -83,7 +85,8 @@ enum ProgramKeys {
       Key("cwd", optional: \.workingDirectory, .text, example: "cwd: /srv", "Working directory of members."),
       Key("user", optional: \.user, .text, example: "user: build", "The user members run as."),
       Key(
-        "timeout", optional: \.timeout, .duration, default: "none", example: "timeout: 30m", "Timeout of members."),
+        "timeout", optional: \.timeout, .duration, default: "none", example: "timeout: 30m",
+        "Timeout of members."),
       Key(
         "max_concurrent", \.maxConcurrent, .integer, default: "0 (no limit)", example: "max_concurrent: 2",
         "Tasks of members at once, over all runs and hosts."),
@@ -98,7 +101,8 @@ enum ProgramKeys {
         "scope", \.scope, .choice, default: "program", example: "scope: cluster",
         "Over what the capacity is counted: one run, all runs on one host, or all runs in the database."),
       Key(
-        needsAgents: "sensor", example: "sensor: lmfree vcs", "A command that prints how many are free outside."),
+        needsAgents: "sensor", example: "sensor: lmfree vcs",
+        "A command that prints how many are free outside."),
       Key(needsAgents: "every", example: "every: 30s", "How often the sensor is asked."),
     ])
 
@@ -107,7 +111,9 @@ enum ProgramKeys {
     let long = resource.form(.init(name: "", capacity: 1, scope: .program))
     return Form("a capacity or a mapping", schema: .anyOf(.type("integer"), long.schema), table: long.table) {
       node, path, reader in
-      guard case .scalar(_, isPlain: true) = node.content, !node.isNull else { return long.read(node, path, &reader) }
+      guard case .scalar(_, isPlain: true) = node.content, !node.isNull else {
+        return long.read(node, path, &reader)
+      }
       reader.place(path.key("capacity"), at: node.position)
       let capacity = Form<Int>.integer.read(node, path, &reader)
       return .init(name: "", capacity: capacity ?? 1, scope: .program)

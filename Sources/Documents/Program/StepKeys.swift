@@ -31,7 +31,8 @@ enum StepKeys {
         "run", \.run, command.map { .some($0) }, example: "run: [/bin/echo, hello]",
         "A program and its arguments, without a shell; a step with neither run nor shell succeeds at once."),
       Key(
-        "shell", optional: \.shell, .text, example: "shell: echo hello | tr a-z A-Z", "A line for /bin/sh -c."),
+        "shell", optional: \.shell, .text, example: "shell: echo hello | tr a-z A-Z", "A line for /bin/sh -c."
+      ),
       Key(
         "env", \.step.environment, .map(of: .text), example: "env: {A: \"1\"}", "Added to its environment."),
       Key("cwd", optional: \.step.workingDirectory, .text, example: "cwd: /tmp", "Its working directory."),
@@ -51,13 +52,16 @@ enum StepKeys {
         "acquires", \.step.acquires, .map(of: .integer), example: "acquires: {license: 1}",
         "What it holds from start to end; it does not start until it has all at once."),
       Key(
-        "releases", optional: \.step.releases, .map(of: .integer), default: "all it acquired", example: "releases: {}",
+        "releases", optional: \.step.releases, .map(of: .integer), default: "all it acquired",
+        example: "releases: {}",
         "What its end gives back; {} keeps all for a later step that releases it."),
       Key(
-        "triggers", \.step.triggers, TriggerKeys.section.form(.init()), example: "triggers: {success: [s1_done]}",
+        "triggers", \.step.triggers, TriggerKeys.section.form(.init()),
+        example: "triggers: {success: [s1_done]}",
         "The events its end raises."),
       Key(
-        "recovery", \.step.recovery, recovery.form(.init()), example: "recovery: {failure: rerun, success: skip}",
+        "recovery", \.step.recovery, recovery.form(.init()),
+        example: "recovery: {failure: rerun, success: skip}",
         "What a recovery does when it had ended before."),
       Key(
         "on_lost", \.step.onLost, .choice, default: "rerun", example: "on_lost: fail",
@@ -173,7 +177,8 @@ enum StepKeys {
         "jitter", \.jitter, .number, default: "0", example: "jitter: 0.1",
         "Share of the delay added or taken off at random, 0 to 1."),
       Key(
-        "on_exit", \.onExit, .oneOrMany(condition), default: "every failure", example: "on_exit: [75, signal]",
+        "on_exit", \.onExit, .oneOrMany(condition), default: "every failure",
+        example: "on_exit: [75, signal]",
         "Only these ends are tried again: exit codes, signal, timeout."),
       Key(
         "not_on_exit", \.notOnExit, .oneOrMany(condition), default: "none", example: "not_on_exit: [2]",

@@ -42,7 +42,9 @@ enum CoreScalar: Equatable {
     if rest.first == "+" || rest.first == "-" { rest = rest.dropFirst() }
     let whole = rest.prefix(while: \.isASCIIDigit)
     rest = rest.dropFirst(whole.count)
-    if rest.isEmpty, !whole.isEmpty { return Int64(text).map { .integer($0) } ?? Double(text).map { .number($0) } }
+    if rest.isEmpty, !whole.isEmpty {
+      return Int64(text).map { .integer($0) } ?? Double(text).map { .number($0) }
+    }
     var fraction: Substring = ""
     if rest.first == "." {
       fraction = rest.dropFirst().prefix(while: \.isASCIIDigit)
@@ -58,7 +60,8 @@ enum CoreScalar: Equatable {
     guard rest.isEmpty else { return nil }
     // Double reads no number that begins or ends with its point.
     let padded = text.replacing(".", with: fraction.isEmpty ? ".0" : ".", maxReplacements: 1)
-    let signed = padded.hasPrefix(".") ? "0" + padded : padded.replacing("-.", with: "-0.").replacing("+.", with: "0.")
+    let signed =
+      padded.hasPrefix(".") ? "0" + padded : padded.replacing("-.", with: "-0.").replacing("+.", with: "0.")
     return Double(signed).map { .number($0) }
   }
 

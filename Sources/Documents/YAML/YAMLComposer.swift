@@ -120,7 +120,8 @@ struct YAMLComposer {
         merged.append(node)
       } else if let first = places[name] {
         fail(
-          position, "the key '\(name.abridged)' is written twice; first in line \(first.line), column \(first.column)")
+          position,
+          "the key '\(name.abridged)' is written twice; first in line \(first.line), column \(first.column)")
       } else {
         places[name] = position
         entries.append(YAMLEntry(key: name, position: position, value: node))
@@ -131,7 +132,9 @@ struct YAMLComposer {
   }
 
   /// `<<`: the keys of a mapping, or of a list of them, that are not there yet (https://yaml.org/type/merge.html).
-  private mutating func merge(_ node: YAMLNode, into entries: inout [YAMLEntry], places: inout [String: Position]) {
+  private mutating func merge(
+    _ node: YAMLNode, into entries: inout [YAMLEntry], places: inout [String: Position]
+  ) {
     switch node.content {
     case .mapping(let others):
       for other in others where places[other.key] == nil {

@@ -35,7 +35,8 @@ struct YAMLText {
     // Every node but the first needs one of these; composing far more of them would take gigabytes.
     let signs = content.count { [10, 13, 0x2C, 0x2D, 0x3A, 0x3F, 0x5B, 0x7B].contains($0) }
     if signs > 6_000_000 {
-      throw Refusal(position: .first, message: "the file holds millions of values; at most a million are read")
+      throw Refusal(
+        position: .first, message: "the file holds millions of values; at most a million are read")
     }
     maskAliases()
   }
@@ -54,7 +55,9 @@ struct YAMLText {
 
   /// `text`, which came out of ``masked``, as it was written.
   func restored(_ text: String) -> String {
-    guard !originals.isEmpty, text.unicodeScalars.contains(where: { originals[$0] != nil }) else { return text }
+    guard !originals.isEmpty, text.unicodeScalars.contains(where: { originals[$0] != nil }) else {
+      return text
+    }
     return Self.text(text.unicodeScalars.map { originals[$0] ?? $0 })
   }
 
@@ -79,7 +82,8 @@ struct YAMLText {
   private mutating func maskAliases() {
     guard written.utf8.contains(UInt8(ascii: "*")) else { return }
     var scalars = Array(written.unicodeScalars)
-    for index in scalars.indices.dropLast() where scalars[index] == "*" && Self.isAnchorLetter(scalars[index + 1]) {
+    for index in scalars.indices.dropLast()
+    where scalars[index] == "*" && Self.isAnchorLetter(scalars[index + 1]) {
       if aliasSign == nil { aliasSign = standIn(for: "*") }
       scalars[index] = aliasSign ?? "*"
     }
@@ -129,11 +133,13 @@ struct YAMLText {
       case 0xF0000...0xFFFFF: found.insert(scalar)
       case 0x10000...: break
       case 0:
-        throw Refusal(position: position, message: "the file is binary (it holds a NUL byte); a text file is needed")
+        throw Refusal(
+          position: position, message: "the file is binary (it holds a NUL byte); a text file is needed")
       default:
         let code = String(scalar.value, radix: 16, uppercase: true)
         let padded = String(repeating: "0", count: max(0, 4 - code.count)) + code
-        throw Refusal(position: position, message: "the character U+\(padded) is not allowed; write it as an escape")
+        throw Refusal(
+          position: position, message: "the character U+\(padded) is not allowed; write it as an escape")
       }
       position.advance(over: scalar, after: last)
       last = scalar
@@ -143,7 +149,8 @@ struct YAMLText {
 
   private static func undecodable(_ bytes: ArraySlice<UInt8>) -> Refusal {
     if bytes.prefix(4096).contains(0) {
-      return Refusal(position: .first, message: "the file is binary (it holds a NUL byte); a text file is needed")
+      return Refusal(
+        position: .first, message: "the file is binary (it holds a NUL byte); a text file is needed")
     }
     var position = Position.first
     var last: Unicode.Scalar?

@@ -10,6 +10,8 @@ public struct MySQLDriver: Driver {
   /// A driver without settings of its own.
   public init() {}
 
+  /// Connects, at most 3 s for each host unless `connect-timeout` says otherwise. Throws `.unreachable`,
+  /// `.refused` or `.badURL`.
   public func open(_ url: StoreURL) throws(DatabaseError) -> any Session {
     let connection = try Self.connect(url)
     let identifier = connection.identifier

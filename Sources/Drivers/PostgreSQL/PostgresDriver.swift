@@ -10,6 +10,8 @@ public struct PostgresDriver: Driver {
   /// A driver without settings of its own.
   public init() {}
 
+  /// Connects, at most 3 s for each host unless `connect_timeout` says otherwise. Throws `.unreachable`,
+  /// `.refused` or `.badURL`.
   public func open(_ url: StoreURL) throws(DatabaseError) -> any Session {
     let schema = url.options["schema"]
     if let schema, !SQL.isIdentifier(schema) {

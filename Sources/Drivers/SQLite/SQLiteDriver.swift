@@ -10,6 +10,8 @@ public struct SQLiteDriver: Driver {
   /// A driver without settings of its own.
   public init() {}
 
+  /// Opens the file, which it makes if it is missing. Throws `.unreachable` without its directory, `.corrupt`
+  /// for another kind of file, `.unsupported` on network file systems, `.refused`, `.diskFull`, `.badURL`.
   public func open(_ url: StoreURL) throws(DatabaseError) -> any Session {
     let options = try Options(url)
     let path = url.path ?? ""

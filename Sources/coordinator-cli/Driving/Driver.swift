@@ -67,6 +67,7 @@ struct Driver {
     }
     signals.stop()
     progress.finish()
+    await executor.finished(run: run)
     try await store.dismiss(agent: agent)
     await slot.keeper.quit()
     _ = try KeeperJournal.remove(slot.journal)
