@@ -73,7 +73,9 @@ let package = Package(
     // Holds the files against the table of modules and the house rules.
     .testTarget(name: "ContractTests", swiftSettings: strict),
     // Random programs and what they must come to, by a second opinion that knows neither plan nor engine.
-    .testTarget(name: "PropertyTests", dependencies: ["Model"], swiftSettings: strict),
+    .testTarget(
+      name: "PropertyTests",
+      dependencies: ["Model", "Engine", "Storage", "Database", "Drivers", "TestSupport"], swiftSettings: strict),
     // What people and programs read: JSON, tables, progress, recaps and graphs, by values alone.
     .testTarget(name: "RenderingTests", dependencies: ["Coordinator", "Model"], swiftSettings: strict),
     // An agent to be killed: launches a keeper, starts steps, and waits for the end; also measures.
@@ -81,7 +83,9 @@ let package = Package(
       name: "keeper-probe", dependencies: ["Agent"], path: "Tests/KeeperProbe", swiftSettings: strict),
     // The keeper with real processes.
     .testTarget(name: "ProcessTests", dependencies: ["Agent", "keeper-probe"], swiftSettings: strict),
+    // The values and rules of the domain, without files.
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
+    // Files people write: what they mean, what is wrong in them and where, and that none does harm.
     .testTarget(name: "DocumentsTests", dependencies: ["Documents", "Model"], swiftSettings: strict),
     // The databases tests run on, each test on a fresh store.
     .target(
@@ -91,6 +95,20 @@ let package = Package(
     .testTarget(
       name: "DatabaseTests", dependencies: ["Database", "Drivers", "Runtime", "TestSupport"],
       swiftSettings: strict),
+    // The command as people and scripts call it: answers, exit codes, what steps see, and every kind of bad input.
+    .testTarget(
+      name: "CommandTests", dependencies: ["coordinator", "Model", "Database", "TestSupport"],
+      swiftSettings: strict),
+    // The rules of the engine on runs in memory: no store, no clock.
+    .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),
+    // The step engine's store, one suite for all three databases, and what its statements cost under history.
+    .testTarget(
+      name: "StorageTests",
+      dependencies: ["Database", "Documents", "Drivers", "Engine", "Model", "Storage", "TestSupport"],
+      swiftSettings: strict),
+    // The coordinator, its database and its connections killed and cut off at every moment.
+    .testTarget(
+      name: "CrashTests", dependencies: ["Database", "Drivers", "Engine", "TestSupport"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -5,7 +5,8 @@ import Synchronization
 /// Carries the cancellation of one task to the session that works for it, and to no later one.
 ///
 /// The worker calls ``begin(_:)`` and ``end()`` around the part that may be interrupted; the cancelling
-/// thread calls ``cancel()``. ``end()`` waits for an interrupt that is under way, so that it can't hit the
+/// thread calls ``cancel()``. An interrupt that comes just before a statement does nothing to it, so it is
+/// repeated until the worker is through; ``end()`` waits for the last one, so that it can't hit the
 /// statement of whoever gets the session next.
 final class Interruption: Sendable {
   private enum State {
@@ -16,7 +17,8 @@ final class Interruption: Sendable {
   }
 
   private let state = Mutex(State.idle)
-  private let interrupted = DispatchSemaphore(value: 0)
+  private let workIsOver = DispatchSemaphore(value: 0)
+  private let interrupterIsDone = DispatchSemaphore(value: 0)
 
   /// Opens the part that may be interrupted; throws CancellationError if the task is cancelled already.
   func begin(_ interrupter: Interrupter) throws(CancellationError) {
@@ -30,17 +32,22 @@ final class Interruption: Sendable {
 
   /// Closes it: from here on the work is finished whatever happens. False if it was cancelled in time.
   func end() -> Bool {
-    let (mustWait, wasCancelled) = state.withLock { state in
+    let (isInterrupting, wasCancelled) = state.withLock { state in
       switch state {
       case .idle: return (false, false)
+      case .cancelled: return (false, true)
       case .running:
         state = .idle
         return (false, false)
-      case .interrupting: return (true, true)
-      case .cancelled: return (false, true)
+      case .interrupting:
+        state = .cancelled
+        return (true, true)
       }
     }
-    if mustWait { interrupted.wait() }
+    if isInterrupting {
+      workIsOver.signal()
+      interrupterIsDone.wait()
+    }
     return !wasCancelled
   }
 
@@ -59,9 +66,12 @@ final class Interruption: Sendable {
     }
     guard let interrupter else { return }
     SerialWorker(name: "interrupt").enqueue { [self] in
-      interrupter.interrupt()
-      state.withLock { $0 = .cancelled }
-      interrupted.signal()
+      var pause = 10
+      repeat {
+        interrupter.interrupt()
+        pause = min(pause * 2, 1000)
+      } while workIsOver.wait(timeout: .now() + .milliseconds(pause)) == .timedOut
+      interrupterIsDone.signal()
     }
   }
 }

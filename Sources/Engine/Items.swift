@@ -58,7 +58,21 @@ extension Transition {
     }
   }
 
+  /// A result as the ends of this very transition leave it: the ledger does not know them yet.
   private func result(of step: String, in sequence: Sequence) throws -> JSONValue? {
-    try ledger.result(of: step, in: sequence)
+    var ended: [Sequence: JSONValue?] = [:]
+    for change in changes.taskChanges where change.task.step == step {
+      if case .ended(let outcome) = change.kind { ended[change.task.sequence] = .some(outcome.result) }
+    }
+    for place in sequence.enclosing {
+      if case .some(let result) = ended[place] { return result }
+    }
+    let found = try ledger.result(of: step, in: sequence)
+    guard plan.loops[step]?.isForEach == true, case .array(var list) = found ?? .array([]) else { return found }
+    for (place, result) in ended where place.outer.map(sequence.enclosing.contains) == true {
+      guard let index = place.components.last.flatMap({ Int($0) }), list.indices.contains(index - 1) else { continue }
+      list[index - 1] = result ?? .null
+    }
+    return .array(list)
   }
 }

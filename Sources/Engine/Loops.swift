@@ -90,6 +90,7 @@ extension Transition {
         queue.add(.launch(target, place, cause, due: nil))
       }
     }
+    if changes.run.recovery > 0 { try raiseFromOutside(at: place) }
     touchedIterations.append(iteration.number)
   }
 

@@ -35,6 +35,17 @@ extension Transition {
     }
   }
 
+  /// A replay raises again what somebody triggered from outside in earlier recoveries: at the top level when it
+  /// begins, inside an iteration when that opens.
+  mutating func raiseFromOutside(at place: Place?) throws {
+    let known = try earlierFromOutside ?? ledger.earlierFromOutside()
+    earlierFromOutside = known
+    for (event, sequence) in known where place.map({ $0.sequence == sequence }) ?? (sequence.outer == nil) {
+      let cause = Cause(hosts: [], actor: "replay", isFromOutside: true)
+      queue.add(.raise(event, place ?? Place(sequence: sequence, scope: 0), cause))
+    }
+  }
+
   /// The end of a step: its triggers, those of its trigger file, and the judgement of a failure (rules 4 and 5).
   mutating func raiseEnd(
     of step: Plan.Step, at place: Place, as status: TaskStatus, skipped: Bool, fileTriggers: [FileTrigger],
@@ -136,7 +147,7 @@ extension Transition {
   /// order in which steps were started, so the first piece nearly always shows one that is still missing.
   private mutating func holds(_ condition: Expression, in sequence: Sequence, near event: String) throws -> Bool {
     let operands = condition.operands
-    guard case .all(let parts) = condition, parts.count == operands.count, operands.count > 16 else {
+    guard case .all(let parts) = condition, operands.count > 16, parts.allSatisfy(\.isEvent) else {
       let known = try facts(events: operands, in: sequence)
       return condition.holds { known[$0] != nil }
     }

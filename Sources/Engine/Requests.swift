@@ -172,15 +172,18 @@ public struct Holder: Sendable, Hashable {
   public let agent: Int64
   /// Who it is.
   public let identity: AgentIdentity
-  /// What it holds.
+  /// The journal of the keeper that started these: its own, or that of an agent whose tasks it goes on with.
+  public let journal: String
+  /// What it holds of what that keeper started.
   public let tasks: [HeldTask]
   /// Whether the first of its locks has expired.
   public let isExpired: Bool
 
   /// A holder.
-  public init(agent: Int64, identity: AgentIdentity, tasks: [HeldTask], isExpired: Bool) {
+  public init(agent: Int64, identity: AgentIdentity, journal: String, tasks: [HeldTask], isExpired: Bool) {
     self.agent = agent
     self.identity = identity
+    self.journal = journal
     self.tasks = tasks
     self.isExpired = isExpired
   }

@@ -24,7 +24,7 @@ public protocol RunLedger {
   func earlierEnd(of step: String, in sequence: Sequence) throws -> EarlierEnd?
   /// Whether loop `name` was opened in `sequence` in an earlier recovery.
   func wasOpened(loop name: String, in sequence: Sequence) throws -> Bool
-  /// Whether the iteration of loop `name` in `sequence` succeeded in an earlier recovery.
+  /// Whether the iteration of loop `name` in `sequence` succeeded in the newest earlier recovery in which it ended.
   func hadSucceeded(iterationOf name: String, in sequence: Sequence) throws -> Bool
   /// When `event` was first triggered in `sequence`, over earlier recoveries.
   func firstTriggered(_ event: String, in sequence: Sequence) throws -> Timestamp?

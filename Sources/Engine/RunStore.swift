@@ -35,7 +35,7 @@ public protocol RunDriver: Sendable {
   func glance(at run: String) async throws -> Glance
   /// Keeps an agent's locks for `lockFor` more, and returns the tasks it still holds.
   func renew(agent: Int64, lockFor: TimeSpan) async throws -> [HeldTask]
-  /// The agents that hold tasks of `run`, other than `agent`, with what they hold.
+  /// The agents that hold tasks of `run`, other than `agent`, with what they hold, by the keeper that started it.
   func holders(of run: String, otherThan agent: Int64) async throws -> [Holder]
   /// Moves tasks from an agent that is gone to one that goes on with them. Returns what was moved.
   func adopt(_ tasks: [HeldTask], of run: String, by agent: Int64, lockFor: TimeSpan) async throws -> [Claim]

@@ -23,6 +23,8 @@ public struct Transition {
   var touchedLoops: [Int64] = []
   /// What the ledger still counts as unstarted though this transition has ended it, by scope.
   var begunUnstarted: [Int64: Int] = [:]
+  /// Events of earlier recoveries that came from outside, read when a replay first asks.
+  var earlierFromOutside: [(event: String, sequence: Sequence)]?
   /// How many more iterations this transition may open; the rest is left to the next one.
   var iterationAllowance = Transition.iterationsAtOnce
 
@@ -72,10 +74,7 @@ public struct Transition {
       queue.add(.launch(node.target, Place(sequence: node.sequence, scope: 0), cause, due: nil))
     }
     if changes.run.recovery > 0 {
-      for (event, sequence) in try ledger.earlierFromOutside() {
-        queue.add(
-          .raise(event, Place(sequence: sequence, scope: 0), Cause(hosts: [], actor: actor, isFromOutside: true)))
-      }
+      try raiseFromOutside(at: nil)
     }
     try settle()
   }

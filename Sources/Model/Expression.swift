@@ -25,6 +25,12 @@ public indirect enum Expression: Sendable, Hashable, Codable, CustomStringConver
     }
   }
 
+  /// Whether it is one name.
+  public var isEvent: Bool {
+    if case .event = self { return true }
+    return false
+  }
+
   /// As it would be written in a program file.
   public var description: String {
     switch self {

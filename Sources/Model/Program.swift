@@ -171,3 +171,18 @@ public struct Program: Sendable, Hashable, Codable {
     }
   }
 }
+
+extension Program {
+  /// The program with its named parts in the order of their names: the same for two files that differ only in the
+  /// order of keys. Versions are digests of this form.
+  public var orderedByName: Program {
+    var ordered = self
+    ordered.parameters.sort { $0.name < $1.name }
+    ordered.groups.sort { $0.name < $1.name }
+    ordered.resources.sort { $0.name < $1.name }
+    ordered.events.sort { $0.name < $1.name }
+    ordered.steps.sort { $0.name < $1.name }
+    ordered.loops.sort { $0.name < $1.name }
+    return ordered
+  }
+}

@@ -61,13 +61,16 @@ extension SQLStore {
       let locked = try self.lock(run, session)
       let rows = try session.query(
         """
-        SELECT a.agent_key, \(raw: AgentIdentity.columns("a")), r.tended_at, a.stopped_at
+        SELECT a.agent_key, \(raw: AgentIdentity.columns("a")), r.tended_at, a.stopped_at,
+          (SELECT own.host FROM ev_agent own WHERE own.agent_key = \(agent))
         FROM ev_run r JOIN ev_agent a ON a.agent_key = r.tended_by WHERE r.run_key = \(locked.state.key)
         """)
       if let row = rows.first, try row.integer(0) != agent, try row.optionalInteger(11) == nil {
         let other = try AgentIdentity(row, from: 1)
         let quietFor = locked.state.now.microseconds - (try row.optionalInteger(10) ?? 0)
-        if !isGone(other), quietFor < Self.quietAfter {
+        // On its own host a process that is there may be stopped, and go on: only its end is certain.
+        let isHere = try row.optionalText(12) == other.host
+        if !isGone(other), isHere || quietFor < Self.quietAfter {
           throw StoreError(
             .conflict, "run \(run) is being worked on by process \(other.pid) on \(other.host)",
             hint: "wait for it, or stop that process")
@@ -84,26 +87,27 @@ extension SQLStore {
   /// An agent on another host that has not been heard of for so long, in microseconds, is taken to be gone.
   private static let quietAfter: Int64 = 90_000_000
 
-  /// Other agents that hold tasks of a run.
+  /// Other agents that hold tasks of a run. `ev_task.agent` is who started a task: its keeper outlives it.
   public func holders(of run: String, otherThan agent: Int64) async throws -> [Holder] {
     try await read { session in
       let now = try session.clock()
       let rows = try session.query(
         """
-        SELECT t.holder, \(raw: AgentIdentity.columns("a")), t.no, t.fence, t.lock_until
+        SELECT t.holder, \(raw: AgentIdentity.columns("a")), t.no, t.fence, t.lock_until, t.agent, s.journal
         FROM ev_run r JOIN ev_task t ON t.run_key = r.run_key JOIN ev_agent a ON a.agent_key = t.holder
+          JOIN ev_agent s ON s.agent_key = t.agent
         WHERE r.id = \(run) AND t.open = 1 AND t.status = 'running' AND t.holder <> \(agent) ORDER BY t.no
         """)
-      var holders: [Int64: Holder] = [:]
+      var holders: [[Int64]: Holder] = [:]
       for row in rows {
-        let key = try row.integer(0)
+        let key = [try row.integer(0), try row.integer(13)]
         let task = HeldTask(run: run, number: try row.integer(10), fence: try row.integer(11))
         let isExpired = try row.integer(12) < now
         holders[key] = Holder(
-          agent: key, identity: try AgentIdentity(row, from: 1), tasks: (holders[key]?.tasks ?? []) + [task],
-          isExpired: (holders[key]?.isExpired ?? false) || isExpired)
+          agent: key[0], identity: try AgentIdentity(row, from: 1), journal: try row.text(14),
+          tasks: (holders[key]?.tasks ?? []) + [task], isExpired: (holders[key]?.isExpired ?? false) || isExpired)
       }
-      return holders.values.sorted { $0.agent < $1.agent }
+      return holders.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
     }
   }
 
@@ -119,7 +123,7 @@ extension SQLStore {
       for held in tasks {
         let moved = try session.execute(
           """
-          UPDATE ev_task SET holder = \(agent), agent = \(agent), fence = fence + 1,
+          UPDATE ev_task SET holder = \(agent), fence = fence + 1,
             lock_until = \(locked.state.now.microseconds + lockFor.microseconds)
           WHERE run_key = \(locked.state.key) AND no = \(held.number) AND fence = \(held.fence)
             AND status = 'running'

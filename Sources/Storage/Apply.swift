@@ -8,7 +8,7 @@ extension SQLStore {
     let key = changes.run.key
     let now = changes.run.now.microseconds
     try fault(.applyBefore, session)
-    if let reason = changes.cancelsUnstarted { try cancelUnstarted(changes.run, reason, session) }
+    let cancelled = try changes.cancelsUnstarted.map { try cancelUnstarted(changes, $0, session) } ?? []
     for change in changes.taskChanges { try apply(change, of: run, now, session) }
     try fault(.applyAfterEnds, session)
     try insert(changes.events, changes.run, session)
@@ -20,7 +20,7 @@ extension SQLStore {
     }
     try write(loopsOf: changes, run.plan, session)
     try write(iterationsOf: changes, session)
-    try record(changes.history, changes.run, session)
+    try record(changes.history + cancelled, changes.run, session)
     try write(runOf: changes, run, session)
     try fault(.applyAfterRun, session)
   }
@@ -43,22 +43,26 @@ extension SQLStore {
       UPDATE ev_recovery SET status = \(run.status.rawValue), message = \(run.message), ended_at = \(now)
       WHERE run_key = \(run.key) AND recovery = \(run.recovery)
       """)
-    try Holds(session: session, run: run.key).releaseEverything()
+    try Holds(session: session, run: run.key).releaseEverything(of: run.id)
   }
 
-  private func cancelUnstarted(_ run: RunState, _ reason: String, _ session: any Session) throws {
+  /// Returns what the history is told of it: after everything else, as a task may have become ready in the very
+  /// transition that stopped the run. One that ended in it, by hand, is not among them.
+  private func cancelUnstarted(
+    _ changes: Changes, _ reason: String, _ session: any Session
+  ) throws -> [Changes.HistoryEntry] {
+    let run = changes.run
+    let ended = Set(changes.taskChanges.map(\.task.number))
     let rows = try session.query(
       """
       SELECT \(raw: TaskFact.columns) FROM ev_task
       WHERE run_key = \(run.key) AND open = 1 AND status IN ('ready', 'waiting')
       """)
-    let entries = try rows.map { row in
-      let task = try TaskFact(row)
-      return Changes.HistoryEntry(
+    let entries = try rows.map { try TaskFact($0) }.filter { !ended.contains($0.number) }.map { task in
+      Changes.HistoryEntry(
         subject: .task, name: task.step, sequence: task.sequence.text, attempt: task.attempt,
         from: task.status.rawValue, to: TaskStatus.cancelled.rawValue, actor: "engine", token: task.fence)
     }
-    try record(entries, run, session)
     try session.execute(
       """
       UPDATE ev_task SET status = 'cancelled', open = NULL, due_at = NULL, wait_code = NULL, message = \(reason),
@@ -68,6 +72,7 @@ extension SQLStore {
     try session.execute("DELETE FROM ev_ticket WHERE run_key = \(run.key)")
     try session.execute("DELETE FROM ev_delay WHERE run_key = \(run.key)")
     try session.execute("UPDATE ev_loop SET growing = NULL WHERE run_key = \(run.key) AND growing = 1")
+    return entries
   }
 
   // MARK: New rows
@@ -75,7 +80,10 @@ extension SQLStore {
   private func insert(_ events: [Changes.NewEvent], _ run: RunState, _ session: any Session) throws {
     try session.insert(
       into: "ev_event",
-      columns: ["run_key", "event", "sequence", "recovery", "no", "scope", "hosts", "triggered_at", "first_at", "outside"],
+      columns: [
+        "run_key", "event", "sequence", "recovery", "no", "scope", "hosts", "triggered_at", "first_at",
+        "outside",
+      ],
       rows: events.map { event in
         [
           .integer(run.key), .text(event.event), .text(event.sequence.text), .integer(Int64(run.recovery)),
@@ -87,8 +95,10 @@ extension SQLStore {
   }
 
   private static let taskColumns = [
-    "run_key", "no", "recovery", "step", "sequence", "scope", "status", "open", "attempt", "losses", "ordering",
-    "host", "host_group", "demands", "wait_code", "due_at", "ready_at", "ended_at", "fence", "message", "skipped",
+    "run_key", "no", "recovery", "step", "sequence", "scope", "status", "open", "attempt", "losses",
+    "ordering",
+    "host", "host_group", "demands", "wait_code", "due_at", "ready_at", "ended_at", "fence", "message",
+    "skipped",
     "marked_by",
   ]
 
@@ -117,8 +127,10 @@ extension SQLStore {
       return [
         .integer(run.key), .integer(task.number), .integer(Int64(run.recovery)), .text(task.step),
         .text(task.sequence.text), .integer(task.scope), .text(status.rawValue),
-        status.isOver ? .null : .integer(1), .integer(1), .integer(0), .integer(Int64(-task.priority)), host, group,
-        task.hasDemands.databaseValue, wait, due, ready, ended, .integer(0), message, skipped.databaseValue, marked,
+        status.isOver ? .null : .integer(1), .integer(1), .integer(0), .integer(Int64(-task.priority)), host,
+        group,
+        task.hasDemands.databaseValue, wait, due, ready, ended, .integer(0), message, skipped.databaseValue,
+        marked,
       ]
     }
     try session.insert(into: "ev_task", columns: Self.taskColumns, rows: rows)
@@ -160,13 +172,15 @@ extension SQLStore {
     try session.insert(
       into: "ev_history",
       columns: [
-        "run_key", "happened_at", "recovery", "subject", "name", "sequence", "attempt", "from_status", "to_status",
+        "run_key", "happened_at", "recovery", "subject", "name", "sequence", "attempt", "from_status",
+        "to_status",
         "actor", "token",
       ],
       rows: entries.map { entry in
         [
           .integer(run.key), .integer(run.now.microseconds), .integer(Int64(run.recovery)),
-          .text(entry.subject.rawValue), .text(entry.name), .text(entry.sequence), .integer(Int64(entry.attempt)),
+          .text(entry.subject.rawValue), .text(entry.name), .text(entry.sequence),
+          .integer(Int64(entry.attempt)),
           .text(entry.from), .text(entry.to), .text(String(entry.actor.prefix(255))),
           .integer(entry.token),
         ]
@@ -211,12 +225,14 @@ extension SQLStore {
     try session.insert(
       into: "ev_iteration",
       columns: [
-        "run_key", "no", "recovery", "loop_no", "loop_name", "position", "sequence", "status", "active", "failed",
+        "run_key", "no", "recovery", "loop_no", "loop_name", "position", "sequence", "status", "active",
+        "failed",
         "repeated",
       ],
       rows: new.map { iteration in
         [
-          .integer(key), .integer(iteration.number), .integer(Int64(changes.run.recovery)), .integer(iteration.loop),
+          .integer(key), .integer(iteration.number), .integer(Int64(changes.run.recovery)),
+          .integer(iteration.loop),
           .text(changes.loops[iteration.loop]?.name ?? ""), .integer(Int64(iteration.index)),
           .text(iteration.sequence.text), .text(iteration.status.rawValue), .integer(Int64(iteration.active)),
           iteration.hasFailed.databaseValue, iteration.isRepeated.databaseValue,

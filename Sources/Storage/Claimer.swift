@@ -13,25 +13,28 @@ struct Claimer {
   private var key: Int64 { run.state.key }
   private var now: Int64 { run.state.now.microseconds }
 
-  /// Takes at most `slots` tasks: those that queue for resources first, then by priority and age.
+  /// Takes at most `slots` tasks by priority and age.
   func claim(_ slots: Int) throws -> [Claim] {
     let admission = Admission(session: session, run: run)
     var taken: [TaskFact] = []
     try fault(.claimBeforeUpdate, session)
-    for task in try queued(slots * 2, admission) where taken.count < slots {
-      if try admission.admit(task, at: host(of: task)) { taken.append(task) }
-    }
-    try lock(taken)
-    while taken.count < slots {
-      let candidates = try ready(slots - taken.count)
+    // Those that queue have waited longer than those that became ready since; only a priority goes before that.
+    let queued = try queued(slots * 2, admission)
+    var candidates = try ready(slots)
+    var isFull = candidates.count == slots
+    candidates = (queued + candidates).enumerated()
+      .sorted { (-priority($0.element), $0.offset) < (-priority($1.element), $1.offset) }.map(\.element)
+    while true {
       var admitted: [TaskFact] = []
-      for task in candidates {
+      for task in candidates where taken.count + admitted.count < slots {
         if try !hasDemands(task) || admission.admit(task, at: host(of: task)) { admitted.append(task) }
       }
       // Rows leave the ready index here, admitted or queued, so that the next round sees others.
       try lock(admitted)
       taken += admitted
-      if admitted.count == candidates.count { break }
+      guard taken.count < slots, isFull else { break }
+      candidates = try ready(slots - taken.count)
+      isFull = candidates.count == slots - taken.count
     }
     try fault(.claimAfterUpdate, session)
     return try claims(of: taken)
@@ -46,8 +49,11 @@ struct Claimer {
       WHERE run_key = \(key) AND no IN \(list: numbers) AND status = 'waiting' AND wait_code = 'resource'
       """
     sql.append(pinned)
-    sql.append(" ORDER BY ordering, ready_at, no\(raw: session.dialect.forUpdateSkipLocked)")
-    return try session.query(sql).map { try TaskFact($0) }
+    sql.append("\(raw: session.dialect.forUpdateSkipLocked)")
+    // In the order of their tickets: another order would have one take what an older ticket keeps from it.
+    let tasks = try session.query(sql).map { try TaskFact($0) }
+    let rank = Dictionary(uniqueKeysWithValues: numbers.enumerated().map { ($1, $0) })
+    return tasks.sorted { rank[$0.number, default: 0] < rank[$1.number, default: 0] }
   }
 
   /// Index: ev_task_to_claim. The row locks keep two claimers of one run apart where its lock does not.
@@ -61,12 +67,17 @@ struct Claimer {
     return try session.query(sql).map { try TaskFact($0) }
   }
 
+  /// An agent of one host takes its own tasks and those of the groups it is a member of (rule 6).
   private var pinned: SQL {
     guard let host = request.host else { return "" }
-    return " AND (host = \(host) OR host IS NULL)"
+    let groups = run.plan.program.groups.filter { $0.hosts.contains(host) }.map(\.name)
+    if groups.isEmpty { return " AND host = \(host)" }
+    return " AND (host = \(host) OR (host IS NULL AND host_group IN \(list: groups)))"
   }
 
   private func host(of task: TaskFact) -> String { task.host ?? request.localHost }
+
+  private func priority(_ task: TaskFact) -> Int { run.plan.steps[task.step]?.definition.priority ?? 0 }
 
   private func hasDemands(_ task: TaskFact) -> Bool {
     run.plan.steps[task.step].map(run.plan.hasDemands) ?? false

@@ -31,15 +31,19 @@ struct Holds {
     }
   }
 
-  /// The run is over: nothing of it holds anything any more.
-  func releaseEverything() throws {
+  /// The run is over: nothing of it holds anything any more, and resources of its own are gone, so that looking
+  /// for free ones does not cost more with every run that has been.
+  func releaseEverything(of id: String) throws {
     for row in try session.query(
       "SELECT resource_key, SUM(amount) FROM ev_hold WHERE run_key = \(run) GROUP BY resource_key ORDER BY resource_key"
     ) {
       try session.execute(
-        "UPDATE ev_resource SET used = used - \(try row.integer(1)) WHERE resource_key = \(try row.integer(0))")
+        "UPDATE ev_resource SET used = used - \(try row.integer(1)) WHERE resource_key = \(try row.integer(0))"
+      )
     }
     try session.execute("DELETE FROM ev_hold WHERE run_key = \(run)")
+    try session.execute(
+      "DELETE FROM ev_resource WHERE scope IN ('program', \(Demand.runLimit)) AND owner = \(id)")
   }
 
   /// A task takes `amount` of a resource.
@@ -75,7 +79,8 @@ struct Holds {
 
   private func giveBack(_ hold: Hold, _ amount: Int64) throws {
     guard amount > 0 else { return }
-    try session.execute("UPDATE ev_resource SET used = used - \(amount) WHERE resource_key = \(hold.resource)")
+    try session.execute(
+      "UPDATE ev_resource SET used = used - \(amount) WHERE resource_key = \(hold.resource)")
     if amount == hold.amount {
       try session.execute(
         """
@@ -92,7 +97,8 @@ struct Holds {
 
   private func keep(_ hold: Hold, _ amount: Int64) throws {
     try session.execute(
-      "DELETE FROM ev_hold WHERE resource_key = \(hold.resource) AND run_key = \(run) AND task_no = \(hold.task)")
+      "DELETE FROM ev_hold WHERE resource_key = \(hold.resource) AND run_key = \(run) AND task_no = \(hold.task)"
+    )
     let kept = try session.execute(
       """
       UPDATE ev_hold SET amount = amount + \(amount)
@@ -115,7 +121,7 @@ struct Demand: Hashable {
   let amount: Int64
   let capacity: Int64
 
-  private static let runLimit = "run-limit"
+  static let runLimit = "run-limit"
   private static let groupLimit = "group-limit"
 
   static func isLimit(scope: String) -> Bool { scope == runLimit || scope == groupLimit }
@@ -145,7 +151,8 @@ struct Demand: Hashable {
     }
     if program.config.maxConcurrent > 0 {
       demands.append(
-        Demand(scope: runLimit, owner: run, name: "*", amount: 1, capacity: Int64(program.config.maxConcurrent)))
+        Demand(
+          scope: runLimit, owner: run, name: "*", amount: 1, capacity: Int64(program.config.maxConcurrent)))
     }
     return demands
   }

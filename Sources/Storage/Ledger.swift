@@ -126,13 +126,13 @@ struct SQLLedger: RunLedger {
   }
 
   func hadSucceeded(iterationOf name: String, in sequence: Sequence) throws -> Bool {
-    try !session.query(
+    try session.query(
       """
-      SELECT 1 FROM ev_iteration
+      SELECT status FROM ev_iteration
       WHERE run_key = \(run.key) AND sequence = \(sequence.text) AND recovery < \(run.recovery)
-        AND loop_name = \(name) AND status = 'success' LIMIT 1
+        AND loop_name = \(name) AND status IN ('success', 'failure') ORDER BY recovery DESC LIMIT 1
       """
-    ).isEmpty
+    ).first?.text(0) == LoopStatus.success.rawValue
   }
 
   func firstTriggered(_ event: String, in sequence: Sequence) throws -> Timestamp? {

@@ -52,6 +52,7 @@ struct Reasons {
     let isStandalone: Bool
     let tendedAt: Int64?
     let tender: String?
+    let tenderHost: String?
     let tenderHasLeft: Bool
 
     init(_ run: String, _ store: SQLStore, _ session: any Session) throws {
@@ -71,7 +72,8 @@ struct Reasons {
       plan = try store.plan(try row.integer(6), session)
       isStandalone = try row.bool(7)
       tendedAt = try row.optionalInteger(8)
-      tender = try row.optionalText(9).map { "process \(try row.integer(10)) on \($0)" }
+      tenderHost = try row.optionalText(9)
+      tender = try tenderHost.map { "process \(try row.integer(10)) on \($0)" }
       tenderHasLeft = try row.optionalInteger(11) != nil
     }
   }
@@ -117,9 +119,17 @@ struct Reasons {
           .noDriver, "nobody is working on this standalone run\(last)",
           "`coordinator run FILE --continue --run-id \(run)`, or `coordinator recover \(run)`")
       }
-      if !facts.state.isUnpinned, let host = task.host, host != facts.state.localHost {
+      let here = facts.tenderHost ?? facts.state.localHost
+      if !facts.state.isUnpinned, let host = task.host, host != here {
         return say(
           .noAgent, "waiting for an agent on \(host)", "run it without --pin, or start an agent on \(host)")
+      }
+      if !facts.state.isUnpinned, task.host == nil, let members = facts.plan.steps[task.step]?.groupHosts,
+        !members.contains(here)
+      {
+        return say(
+          .noAgent, "waiting for an agent on a host of group \(group ?? "?")",
+          "run it without --pin, or start an agent on \(members.joined(separator: " or "))")
       }
       return try full(task, facts)
     }

@@ -8,7 +8,7 @@ extension SQLStore {
   /// Stores a program version; content that is there already makes no new row.
   public func register(_ program: Program, by user: String) async throws -> ProgramVersion {
     let content = try JSONText.encode(program)
-    let version = Digest(of: content.utf8).description
+    let version = Digest(of: try JSONText.encode(program.orderedByName).utf8).description
     return try await write { session in
       if let found = try self.version(program.name, version, session) {
         // A program that was removed and is registered again is back.

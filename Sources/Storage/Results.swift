@@ -12,21 +12,26 @@ struct Results {
   /// `foreach` is the list of its iterations' results, in their order.
   func result(of step: String, in sequence: Sequence) throws -> JSONValue? {
     for place in sequence.enclosing {
-      if let own = try ownResult(of: step, in: place) { return own }
+      if let own = try ownResult(of: step, in: place) { return own.value }
       if let list = try listResult(of: step, in: place) { return list }
     }
     return nil
   }
 
-  private func ownResult(of step: String, in sequence: Sequence) throws -> JSONValue? {
+  private struct Found {
+    let value: JSONValue?
+  }
+
+  /// The result of the task in its newest recovery, which may be none; nil if there was no such task.
+  private func ownResult(of step: String, in sequence: Sequence) throws -> Found? {
     try session.query(
       """
-      SELECT r.result FROM ev_task t JOIN ev_result r ON r.run_key = t.run_key AND r.no = t.result_no
+      SELECT r.result FROM ev_task t LEFT JOIN ev_result r ON r.run_key = t.run_key AND r.no = t.result_no
       WHERE t.run_key = \(run) AND t.step = \(step) AND t.sequence = \(sequence.text) AND t.recovery <= \(recovery)
         AND t.status IN ('success', 'failure')
       ORDER BY t.recovery DESC LIMIT 1
       """
-    ).first.map { JSONText.value(try $0.text(0)) }
+    ).first.map { Found(value: try $0.optionalText(0).map { JSONText.value($0) }) }
   }
 
   private func listResult(of step: String, in sequence: Sequence) throws -> JSONValue? {

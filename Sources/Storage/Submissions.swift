@@ -11,20 +11,33 @@ extension SQLStore {
       let id = chosen ?? RunID.make(at: now)
       let plan = try self.plan(submission.program.key, session)
       let config = plan.program.config
-      if try !session.query("SELECT 1 FROM ev_run WHERE id = \(id)").isEmpty {
+      // The row itself says whether the id is free: somebody else may submit it at this very moment.
+      let inserted = try session.insert(
+        into: "ev_run",
+        columns: [
+          "id", "program_key", "program", "status", "recovery", "standalone", "unpinned", "local_host",
+          "parameters",
+          "sequence", "active", "failures", "stopped", "next_no", "created_by", "created_at", "deadline_at",
+          "queue_deadline_at",
+        ],
+        rows: [
+          [
+            .text(id), .integer(submission.program.key), .text(submission.program.name), .text("running"),
+            .integer(0),
+            submission.isStandalone.databaseValue, submission.isUnpinned.databaseValue,
+            .text(submission.localHost),
+            .text(try JSONText.encode(submission.parameters)), (submission.sequence?.text).databaseValue,
+            .integer(0),
+            .integer(0), .integer(0), .integer(1), .text(submission.user), .integer(now),
+            config.timeout.map { now + $0.microseconds }.databaseValue,
+            config.queueTimeout.map { now + $0.microseconds }.databaseValue,
+          ]
+        ], ignoringConflicts: true)
+      guard inserted == 1 else {
         throw StoreError(
-          .conflict, "there is a run '\(id)' already", hint: "choose another --run-id, or go on with it: --continue")
+          .conflict, "there is a run '\(id)' already",
+          hint: "choose another --run-id, or go on with it: --continue")
       }
-      let parameters = try JSONText.encode(submission.parameters)
-      try session.execute(
-        """
-        INSERT INTO ev_run (id, program_key, program, status, recovery, standalone, unpinned, local_host, parameters,
-          sequence, active, failures, stopped, next_no, created_by, created_at, deadline_at, queue_deadline_at)
-        VALUES (\(id), \(submission.program.key), \(submission.program.name), 'running', 0,
-          \(submission.isStandalone), \(submission.isUnpinned), \(submission.localHost), \(parameters),
-          \(submission.sequence?.text), 0, 0, 0, 1, \(submission.user), \(now),
-          \(config.timeout.map { now + $0.microseconds }), \(config.queueTimeout.map { now + $0.microseconds }))
-        """)
       let run = try self.lock(id, session)
       try self.open(recovery: 0, of: run, kind: "submit", by: submission.user, session)
       try self.transition(run, session) { transition in
@@ -46,7 +59,8 @@ extension SQLStore {
     try record(
       [
         Changes.HistoryEntry(
-          subject: .run, name: run.state.id, sequence: "", attempt: 0, from: "", to: RunStatus.running.rawValue,
+          subject: .run, name: run.state.id, sequence: "", attempt: 0, from: "",
+          to: RunStatus.running.rawValue,
           actor: user)
       ], run.state, session)
   }
@@ -60,7 +74,9 @@ enum RunID {
   static func make(at microseconds: Int64) -> String {
     var text: [UInt8] = []
     let milliseconds = UInt64(max(0, microseconds / 1000))
-    for shift in stride(from: 45, through: 0, by: -5) { text.append(digits[Int(milliseconds >> UInt64(shift)) & 31]) }
+    for shift in stride(from: 45, through: 0, by: -5) {
+      text.append(digits[Int(milliseconds >> UInt64(shift)) & 31])
+    }
     for _ in 0..<16 { text.append(digits[Int.random(in: 0..<32)]) }
     return String(decoding: text, as: UTF8.self)
   }

@@ -9,7 +9,8 @@ public final class CuttingProxy: Sendable {
   /// Where to connect to.
   public let port: Int
   private let listener: Int32
-  private let server: (host: String, port: Int)
+  private let host: String
+  private let serverPort: Mutex<Int>
   private let word = Mutex<[UInt8]?>(nil)
 
   /// Why there is no proxy.
@@ -20,7 +21,8 @@ public final class CuttingProxy: Sendable {
 
   /// Listens on a free port of 127.0.0.1 for connections to `host`:`port`.
   public init(host: String, port: Int) throws {
-    server = (host, port)
+    self.host = host
+    serverPort = Mutex(port)
     listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = Self.address("127.0.0.1", 0)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -41,6 +43,9 @@ public final class CuttingProxy: Sendable {
     self.word.withLock { $0 = Array(word.utf8) }
   }
 
+  /// Passes new connections on to another port: the server was started anew.
+  public func goOn(to port: Int) { serverPort.withLock { $0 = port } }
+
   /// Stops taking connections.
   public func stop() {
     shutdown(listener, Int32(SHUT_RDWR))
@@ -52,7 +57,7 @@ public final class CuttingProxy: Sendable {
       let client = accept(listener, nil, nil)
       guard client >= 0 else { return }
       let upstream = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      var address = Self.address(server.host, server.port)
+      var address = Self.address(host, serverPort.withLock { $0 })
       let isConnected = withUnsafePointer(to: &address) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
           connect(upstream, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0

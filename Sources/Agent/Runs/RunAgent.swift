@@ -286,7 +286,19 @@ public final class RunAgent: Sendable {
     let known = Set(state.running.keys).union(state.ends.map(\.number))
     let unknown = try await store.renew(agent: agent, lockFor: options.lockFor)
       .filter { $0.run == run && !known.contains($0.number) }
-    guard !unknown.isEmpty, let context = state.context else { return }
+    guard !unknown.isEmpty else { return }
+    let context: RunContext
+    if let last = state.context {
+      context = last
+    } else {
+      // It was the very first transaction whose outcome was lost.
+      context = try await store.advance(
+        AdvanceRequest(
+          run: run, agent: agent, ends: [], slots: 0, lockFor: options.lockFor, host: options.pinnedTo,
+          localHost: options.localHost)
+      ).context
+      state.context = context
+    }
     for claim in try await store.adopt(unknown, of: run, by: agent, lockFor: options.lockFor) {
       start(claim, context, &state)
     }

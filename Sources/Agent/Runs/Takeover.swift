@@ -90,19 +90,72 @@ public struct Takeover: Sendable {
   /// Ends every process that agents that are gone left running, and waits until they are.
   public func endLeftovers() async throws {
     for holder in try await store.holders(of: run, otherThan: agent) where Self.isGone(holder.identity) {
-      let entries = await Self.entries(of: holder.identity)
-      for entry in entries.values where !entry.state.isFinal {
-        await LeftoverProcess(identity: entry.identity, mark: entry.mark).end()
+      await endProcesses(of: holder)
+    }
+  }
+
+  /// Ends every process that agents that are gone left running, and waits until they are. Returns what had ended by
+  /// itself before, for this agent to record.
+  public func settle(_ executor: ProcessExecutor, _ context: RunContext) async throws -> [TaskEnd] {
+    var ends: [TaskEnd] = []
+    for holder in try await store.holders(of: run, otherThan: agent) where Self.isGone(holder.identity) {
+      let entries = Self.entries(of: holder)
+      await endProcesses(of: holder)
+      for claim in try await store.adopt(holder.tasks, of: run, by: agent, lockFor: lockFor) {
+        let end: ProcessEnd
+        switch entries[TaskKey(claim, in: run).text]?.state {
+        case .ended(let ended): end = ended
+        case .notStarted(let why): end = ProcessEnd(.notStarted(why))
+        case .running, .announced, nil: continue
+        }
+        let outcome = await Self.outcome(of: end, claim, holder, executor, context)
+        ends.append(TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
       }
     }
+    return ends
+  }
+
+  private static func outcome(
+    of end: ProcessEnd, _ claim: Claim, _ holder: Holder, _ executor: ProcessExecutor, _ context: RunContext
+  ) async -> Outcome {
+    await withCheckedContinuation { continuation in
+      do throws(Job.Failure) {
+        let ended = try executor.adopt(
+          claim, in: context, identity: nil, mark: "", files: files(of: holder),
+          onEnd: { continuation.resume(returning: $0) })
+        ended(end)
+      } catch {
+        continuation.resume(returning: Outcome(.failure, message: error.message))
+      }
+    }
+  }
+
+  /// Ends what runs of what a holder holds. A living keeper says in its journal when that is over.
+  private func endProcesses(of holder: Holder) async {
+    for round in 0..<200 {
+      let isKept = KeeperJournal.isKeeperAlive(holder.journal)
+      let unfinished = Self.entries(of: holder).values.filter { !$0.state.isFinal }
+      if unfinished.isEmpty { return }
+      guard isKept else {
+        for entry in unfinished { await LeftoverProcess(identity: entry.identity, mark: entry.mark).end() }
+        return
+      }
+      for entry in unfinished { LocalProcess.killTree(of: entry.identity, mark: entry.mark, round < 40 ? SIGTERM : SIGKILL) }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+  }
+
+  private static func files(of holder: Holder) -> String {
+    URL(fileURLWithPath: holder.journal).deletingLastPathComponent().path + "/files"
   }
 
   private func begin(
     _ holder: Holder, _ executor: ProcessExecutor, _ context: RunContext
   ) async throws -> [Adopted] {
-    let journal = holder.identity.journal
-    let entries = await Self.entries(of: holder.identity)
+    let journal = holder.journal
+    // First whether the keeper lives, then what it wrote: what a dead one has not written never comes.
     let isKept = KeeperJournal.isKeeperAlive(journal)
+    let entries = Self.entries(of: holder)
     var adopted: [Adopted] = []
     var lost: [HeldTask] = []
     var waiting: [String: @Sendable (ProcessEnd) -> Void] = [:]
@@ -119,13 +172,14 @@ public struct Takeover: Sendable {
       }
       let box = EndBox()
       do throws(Job.Failure) {
-        let files = URL(fileURLWithPath: journal).deletingLastPathComponent().path + "/files"
         let ended = try executor.adopt(
-          claim, in: context, identity: entry.identity, mark: entry.mark, files: files, onEnd: box.set)
+          claim, in: context, identity: entry.identity, mark: entry.mark, files: Self.files(of: holder),
+          onEnd: box.set)
         switch entry.state {
         case .ended(let end): ended(end)
         case .notStarted(let why): ended(ProcessEnd(.notStarted(why)))
-        case .running where isKept: waiting[key.text] = ended
+        // A living keeper that is about to start it goes on to do so.
+        case .running where isKept, .announced where isKept: waiting[key.text] = ended
         case .running, .announced:
           // Nobody will know how it ends: it is ended, and follows on_lost.
           await LeftoverProcess(identity: entry.identity, mark: entry.mark).end()
@@ -164,10 +218,10 @@ public struct Takeover: Sendable {
     }
   }
 
-  private static func entries(of identity: AgentIdentity) async -> [String: KeeperJournal.Entry] {
-    guard identity.host == LocalHost.name else { return [:] }
+  private static func entries(of holder: Holder) -> [String: KeeperJournal.Entry] {
+    guard holder.identity.host == LocalHost.name else { return [:] }
     // A journal that is not there any more has nothing to tell.
-    let entries = (try? KeeperJournal.read(identity.journal)) ?? []
+    let entries = (try? KeeperJournal.read(holder.journal)) ?? []
     return Dictionary(entries.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
   }
 }

@@ -25,7 +25,7 @@ public final class ProcessExecutor: StepExecutor {
   private struct Running {
     var ticket: UInt64?
     /// Its processes, if an earlier agent's keeper started it.
-    var foreign: (identity: ProcessIdentity, mark: String)?
+    var foreign: (identity: ProcessIdentity?, mark: String)?
     /// Set when a stop or timeout was asked for, perhaps before the process was there.
     var stop: (reason: String, isTimeout: Bool)?
     var killAfter: Duration
@@ -139,7 +139,7 @@ public final class ProcessExecutor: StepExecutor {
       secrets: secrets, isNew: false)
     running.withLock { running in
       var state = Running(killAfter: step.killAfterDuration)
-      state.foreign = identity.map { ($0, mark) }
+      state.foreign = (identity, mark)
       running[key] = state
     }
     if let timeout = step.timeout { limit(key, to: timeout) }

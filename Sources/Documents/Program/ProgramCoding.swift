@@ -41,13 +41,6 @@ public enum ProgramCoding {
 
   /// The version of `program`.
   static func version(of program: Program) throws -> String {
-    var ordered = program
-    ordered.parameters.sort { $0.name < $1.name }
-    ordered.groups.sort { $0.name < $1.name }
-    ordered.resources.sort { $0.name < $1.name }
-    ordered.events.sort { $0.name < $1.name }
-    ordered.steps.sort { $0.name < $1.name }
-    ordered.loops.sort { $0.name < $1.name }
-    return Digest(of: try canonicalJSON(ordered).utf8).description
+    Digest(of: try canonicalJSON(program.orderedByName).utf8).description
   }
 }

@@ -48,6 +48,13 @@ struct TriggerCommand: AsyncParsableCommand {
   @Option(help: "The sequence; without it the first that the program starts in.")
   var sequence: String?
 
+  func validate() throws {
+    let parts = sequence?.split(separator: "/", omittingEmptySubsequences: false).map(String.init) ?? []
+    if let sequence, !parts.allSatisfy(Sequence.isValidFromOutside) {
+      throw ValidationError("--sequence \(sequence): use 1 to 64 characters of A-Z a-z 0-9 _ . : -, and / for iterations")
+    }
+  }
+
   func run() async throws {
     try await options.act { store, id in
       let isNew = try await store.trigger(event, in: sequence.map { Sequence($0) }, of: id, by: Person.name)

@@ -28,12 +28,7 @@ struct Driver {
     let agent = try await enlist(slot)
     defer { slot.keeper.detach() }
     try await store.tend(run, by: agent, isGone: Takeover.isGone)
-    let executor = ProcessExecutor(
-      keeper: slot.keeper,
-      places: .init(
-        logs: options.logDirectory(configuration), files: options.workDirectory(configuration) + "/files"),
-      environment: ProcessInfo.processInfo.environment, secrets: secrets,
-      credentials: [open.url.password].compactMap { $0 })
+    let executor = executor(slot)
     var agentOptions = RunAgent.Options(slots: options.slots(configuration), localHost: LocalHost.name)
     if let lockFor = configuration.lockFor { agentOptions.lockFor = lockFor }
     if let poll = configuration.poll { agentOptions.poll = .microseconds(poll.microseconds) }
@@ -68,10 +63,28 @@ struct Driver {
     signals.stop()
     progress.finish()
     await executor.finished(run: run)
-    try await store.dismiss(agent: agent)
+    await dismiss(agent)
     await slot.keeper.quit()
     _ = try KeeperJournal.remove(slot.journal)
     return ending
+  }
+
+  /// Everything is recorded: a store that is away just now is not told goodbye.
+  private func dismiss(_ agent: Int64) async {
+    do {
+      try await open.store.dismiss(agent: agent)
+    } catch {
+      log.warning("agent not dismissed", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private func executor(_ slot: KeeperSlot) -> ProcessExecutor {
+    ProcessExecutor(
+      keeper: slot.keeper,
+      places: .init(
+        logs: options.logDirectory(configuration), files: options.workDirectory(configuration) + "/files"),
+      environment: ProcessInfo.processInfo.environment, secrets: secrets,
+      credentials: [open.url.password].compactMap { $0 })
   }
 
   private func enlist(_ slot: KeeperSlot) async throws -> Int64 {
@@ -96,14 +109,26 @@ struct Driver {
       .begin(executor, first.context)
   }
 
-  /// Ends a standalone run whose agent is gone, with whatever it left running, so that it can be begun again.
+  /// Ends a standalone run whose agent is gone, with whatever it left running, so that it can be begun again. What had
+  /// ended by itself meanwhile is recorded.
   func interrupt(_ run: String) async throws {
     guard let slot = KeeperSlot.current else { return }
     let agent = try await enlist(slot)
     try await open.store.tend(run, by: agent, isGone: Takeover.isGone)
-    try await Takeover(store: open.store, run: run, agent: agent, lockFor: TimeSpan(seconds: 30)).endLeftovers()
-    try await open.store.interrupt(run, because: "interrupted: the process that worked on it was gone")
-    try await open.store.dismiss(agent: agent)
+    func advance(_ ends: [TaskEnd]) async throws -> Advance {
+      try await open.store.advance(
+        AdvanceRequest(
+          run: run, agent: agent, ends: ends, slots: 0, lockFor: TimeSpan(seconds: 30), host: nil,
+          localHost: LocalHost.name))
+    }
+    var now = try await advance([])
+    let ends = try await Takeover(store: open.store, run: run, agent: agent, lockFor: TimeSpan(seconds: 30))
+      .settle(executor(slot), now.context)
+    if !ends.isEmpty { now = try await advance(ends) }
+    if !now.status.isOver {
+      try await open.store.interrupt(run, because: "interrupted: the process that worked on it was gone")
+    }
+    await dismiss(agent)
   }
 }
 

@@ -37,6 +37,8 @@ struct CommandFailure: Error {
 enum Failures {
   /// Says what went wrong and ends the process.
   static func exit(with error: any Error) -> Never {
+    // What it means was said; the code may be a step's.
+    if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
     let (text, status) = describe(error)
     if status == .success { Say.out(text) } else { Say.aside(text) }
     Glibc.exit(status.rawValue)
@@ -44,7 +46,6 @@ enum Failures {
 
   private static func describe(_ error: any Error) -> (String, ExitStatus) {
     switch error {
-    case let code as ExitCode: return ("", ExitStatus(rawValue: code.rawValue) ?? .failed)
     case let failure as CommandFailure: return (line(failure.text), failure.status)
     case let failure as UsageFailure: return (line(failure.description), .usage)
     case let failure as DocumentError: return documents(failure)

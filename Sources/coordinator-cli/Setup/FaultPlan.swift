@@ -30,7 +30,10 @@ enum FaultPlan {
       let action = plan.withLock { faults -> String? in
         for position in faults.indices where faults[position].point == point {
           faults[position].left -= 1
-          if faults[position].left == 0 { return faults[position].action }
+          if faults[position].left == 0 {
+            Say.aside("fault: \(point.rawValue):\(faults[position].action)\n")
+            return faults[position].action
+          }
         }
         return nil
       }
