@@ -69,6 +69,8 @@ public protocol RunInspection: Sendable {
   func runID(matching text: String) async throws -> String
   /// Everything about a run, in its newest recovery or the one given.
   func report(on run: String, recovery: Int?, allAttempts: Bool) async throws -> RunReport
+  /// How a run stands in its newest recovery, with its first `failures` failed tasks.
+  func summary(of run: String, failures: Int) async throws -> RunSummary
   /// Runs, newest first.
   func runs(_ filter: RunFilter) async throws -> [RunRecord]
   /// The program version a run runs.

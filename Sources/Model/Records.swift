@@ -187,3 +187,23 @@ public struct RunReport: Sendable, Hashable {
     self.events = events
   }
 }
+
+/// How a run stands, in a size that does not grow with it.
+public struct RunSummary: Sendable, Hashable {
+  /// The run.
+  public var run: RunRecord
+  /// Its tasks in the recovery shown, counted by status.
+  public var counts: [TaskStatus: Int]
+  /// Of the successes, those that a recovery repeated or whose precondition was false.
+  public var skipped: Int
+  /// The first failed tasks; ``counts`` tells how many there are.
+  public var failures: [TaskRecord]
+
+  /// A summary of these values.
+  public init(run: RunRecord, counts: [TaskStatus: Int], skipped: Int, failures: [TaskRecord]) {
+    self.run = run
+    self.counts = counts
+    self.skipped = skipped
+    self.failures = failures
+  }
+}

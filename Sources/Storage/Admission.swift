@@ -55,7 +55,9 @@ final class Admission {
     resources.sort { $0.key < $1.key }
 
     var short: [(key: Int64, demand: Demand)] = []
-    for resource in resources where try !isFree(resource.key, resource.demand, for: task) { short.append(resource) }
+    for resource in resources where try !isFree(resource.key, resource.demand, for: task) {
+      short.append(resource)
+    }
     if short.isEmpty {
       for resource in resources {
         try holds.take(resource.key, task: task.number, amount: resource.demand.amount)
@@ -117,17 +119,20 @@ final class Admission {
         """)
     } else {
       let tickets = try session.query(
-        "SELECT resource_key, since FROM ev_ticket WHERE run_key = \(run.state.key) AND task_no = \(task.number)")
+        "SELECT resource_key, since FROM ev_ticket WHERE run_key = \(run.state.key) AND task_no = \(task.number)"
+      )
       if try Set(tickets.map { try $0.integer(0) }) == Set(short.map(\.key)) { return }
       since = try tickets.map { try $0.integer(1) }.min() ?? since
-      try session.execute("DELETE FROM ev_ticket WHERE run_key = \(run.state.key) AND task_no = \(task.number)")
+      try session.execute(
+        "DELETE FROM ev_ticket WHERE run_key = \(run.state.key) AND task_no = \(task.number)")
     }
     let order = -Int64(run.plan.steps[task.step]?.definition.priority ?? 0)
     try session.insert(
       into: "ev_ticket", columns: ["resource_key", "run_key", "task_no", "amount", "ordering", "since"],
       rows: short.map { key, demand in
         [
-          .integer(key), .integer(run.state.key), .integer(task.number), .integer(demand.amount), .integer(order),
+          .integer(key), .integer(run.state.key), .integer(task.number), .integer(demand.amount),
+          .integer(order),
           .integer(since),
         ]
       })
@@ -144,11 +149,18 @@ final class Admission {
     if rows.isEmpty {
       _ = try session.insert(
         into: "ev_resource", columns: ["scope", "owner", "name", "capacity", "used"],
-        rows: [[.text(demand.scope), .text(demand.owner), .text(demand.name), .integer(demand.capacity), .integer(0)]],
+        rows: [
+          [
+            .text(demand.scope), .text(demand.owner), .text(demand.name), .integer(demand.capacity),
+            .integer(0),
+          ]
+        ],
         ignoringConflicts: true)
       rows = try session.query(find)
     }
-    guard let row = rows.first else { throw StoreError(.conflict, "resource '\(demand.name)' can't be recorded") }
+    guard let row = rows.first else {
+      throw StoreError(.conflict, "resource '\(demand.name)' can't be recorded")
+    }
     let key = try row.integer(0)
     if try row.integer(1) != demand.capacity {
       try session.execute("UPDATE ev_resource SET capacity = \(demand.capacity) WHERE resource_key = \(key)")

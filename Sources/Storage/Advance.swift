@@ -60,7 +60,8 @@ extension SQLStore {
 
   /// Ends that still hold their fence go into the transition; the numbers of the others are returned.
   private func record(
-    _ ends: [TaskEnd], of run: LockedRun, by agent: Int64, in transition: inout Transition, _ session: any Session
+    _ ends: [TaskEnd], of run: LockedRun, by agent: Int64, in transition: inout Transition,
+    _ session: any Session
   ) throws -> [Int64] {
     guard !ends.isEmpty else { return [] }
     var tasks: [Int64: TaskFact] = [:]
@@ -142,7 +143,8 @@ extension SQLStore {
       var hasWork = due.map { $0 <= 0 } ?? false
       if !hasWork, status == .running, try !row.bool(4) { hasWork = try self.hasClaimable(key, session) }
       return Glance(
-        status: status, stopsRunning: try row.optionalText(2) == nil ? nil : try row.optionalText(3) ?? "stopped",
+        status: status,
+        stopsRunning: try row.optionalText(2) == nil ? nil : try row.optionalText(3) ?? "stopped",
         hasWork: hasWork, nextDue: due)
     }
   }

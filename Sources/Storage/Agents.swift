@@ -29,21 +29,23 @@ extension SQLStore {
   /// An agent says goodbye.
   public func dismiss(agent: Int64) async throws {
     try await write { session in
-      try session.execute("UPDATE ev_agent SET stopped_at = \(try session.clock()) WHERE agent_key = \(agent)")
+      try session.execute(
+        "UPDATE ev_agent SET stopped_at = \(try session.clock()) WHERE agent_key = \(agent)")
       return
     }
   }
 
-  /// Keeps all locks of an agent, in one statement, and says which those are. Index: ev_task_held.
+  /// Keeps all locks of an agent, in one statement, and says which those are. Indexes: ev_task_held, ev_run_tended.
   public func renew(agent: Int64, lockFor: TimeSpan) async throws -> [HeldTask] {
     try await write { session in
       try fault(.renewBefore, session)
       let now = try session.clock()
+      // The run before its tasks, as everybody locks them: else this and an advance end each other's waiting.
+      try session.execute(
+        "UPDATE ev_run SET tended_at = \(now) WHERE tended_by = \(agent) AND status IN ('running', 'paused')")
       try session.execute(
         "UPDATE ev_task SET lock_until = \(now + lockFor.microseconds) WHERE holder = \(agent)")
       try session.execute("UPDATE ev_agent SET heartbeat_at = \(now) WHERE agent_key = \(agent)")
-      try session.execute(
-        "UPDATE ev_run SET tended_at = \(now) WHERE tended_by = \(agent) AND status IN ('running', 'paused')")
       return try session.query(
         """
         SELECT r.id, t.no, t.fence FROM ev_task t JOIN ev_run r ON r.run_key = t.run_key
@@ -56,7 +58,9 @@ extension SQLStore {
   /// Makes `agent` the one that works on a standalone run, unless another that lives does.
   ///
   /// - Throws: ``StoreError`` naming the other agent.
-  public func tend(_ run: String, by agent: Int64, isGone: @escaping @Sendable (AgentIdentity) -> Bool) async throws {
+  public func tend(_ run: String, by agent: Int64, isGone: @escaping @Sendable (AgentIdentity) -> Bool)
+    async throws
+  {
     try await write { session in
       let locked = try self.lock(run, session)
       let rows = try session.query(
@@ -105,7 +109,8 @@ extension SQLStore {
         let isExpired = try row.integer(12) < now
         holders[key] = Holder(
           agent: key[0], identity: try AgentIdentity(row, from: 1), journal: try row.text(14),
-          tasks: (holders[key]?.tasks ?? []) + [task], isExpired: (holders[key]?.isExpired ?? false) || isExpired)
+          tasks: (holders[key]?.tasks ?? []) + [task],
+          isExpired: (holders[key]?.isExpired ?? false) || isExpired)
       }
       return holders.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
     }
@@ -170,7 +175,8 @@ extension AgentIdentity {
   init(_ row: Row, from first: Int) throws {
     self.init(
       host: try row.text(first), instance: try row.text(first + 1), incarnation: try row.text(first + 2),
-      pid: Int32(clamping: try row.integer(first + 3)), processStart: UInt64(clamping: try row.integer(first + 4)),
+      pid: Int32(clamping: try row.integer(first + 3)),
+      processStart: UInt64(clamping: try row.integer(first + 4)),
       bootID: try row.text(first + 5), journal: try row.text(first + 6), version: try row.text(first + 7),
       isEmbedded: try row.bool(first + 8))
   }

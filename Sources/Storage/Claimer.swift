@@ -121,7 +121,8 @@ struct ClaimBuilder {
       number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: .running,
       dueAt: nil, attempt: task.attempt, losses: task.losses, host: host, fence: fence)
     return Claim(
-      task: running, recovery: run.recovery, fence: fence, loop: try loop(of: task), results: try results(for: task))
+      task: running, recovery: run.recovery, fence: fence, loop: try loop(of: task),
+      results: try results(for: task))
   }
 
   private func loop(of task: TaskFact) throws -> (item: JSONValue, index: Int)? {

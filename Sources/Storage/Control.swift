@@ -5,7 +5,9 @@ public import Model
 /// What people ask of a run that goes on.
 extension SQLStore {
   /// Triggers an event from outside. A run that ended well goes on with it.
-  public func trigger(_ event: String, in sequence: Sequence?, of run: String, by user: String) async throws -> Bool {
+  public func trigger(_ event: String, in sequence: Sequence?, of run: String, by user: String) async throws
+    -> Bool
+  {
     try await write { session in
       var locked = try self.lock(run, session)
       let names = locked.plan.program.events.map(\.name)
@@ -14,8 +16,11 @@ extension SQLStore {
         throw StoreError(.invalid, "program '\(locked.plan.program.name)' has no event '\(event)'\(near)")
       }
       let place = sequence ?? locked.plan.starts.first?.sequence ?? .first
-      if let outer = place.outer, try SQLLedger(session: session, run: locked.state).iterations(in: place).isEmpty {
-        throw StoreError(.invalid, "no loop has an iteration in sequence '\(place)'", hint: "is it '\(outer)'?")
+      if let outer = place.outer,
+        try SQLLedger(session: session, run: locked.state).iterations(in: place).isEmpty
+      {
+        throw StoreError(
+          .invalid, "no loop has an iteration in sequence '\(place)'", hint: "is it '\(outer)'?")
       }
       if locked.state.status.isOver {
         guard locked.state.status == .success else {
@@ -132,7 +137,8 @@ extension LockedRun {
 
   func statusEntry(to status: RunStatus, by actor: String) -> Changes.HistoryEntry {
     Changes.HistoryEntry(
-      subject: .run, name: state.id, sequence: "", attempt: 0, from: state.status.rawValue, to: status.rawValue,
+      subject: .run, name: state.id, sequence: "", attempt: 0, from: state.status.rawValue,
+      to: status.rawValue,
       actor: actor)
   }
 }

@@ -9,7 +9,8 @@ func fault(_ point: FaultPoint, _ session: (any Session)?) throws {
   case .none: break
   case .disconnect:
     guard let session else {
-      throw DatabaseError(.outcomeUnknown, code: "fault", message: "the connection was cut at \(point.rawValue)")
+      throw DatabaseError(
+        .outcomeUnknown, code: "fault", message: "the connection was cut at \(point.rawValue)")
     }
     session.sever()
   case .fail: throw InjectedFault(point)

@@ -88,11 +88,12 @@ struct SQLLedger: RunLedger {
 
   func unstarted() throws -> [Int64: Int] {
     var counts: [Int64: Int] = [:]
-    let rows = try session.query(
-      """
-      SELECT scope, COUNT(*) FROM ev_task
-      WHERE run_key = \(run.key) AND open = 1 AND status IN ('ready', 'waiting') GROUP BY scope
-      """)
+    let rows =
+      try session.query(
+        """
+        SELECT scope, COUNT(*) FROM ev_task
+        WHERE run_key = \(run.key) AND open = 1 AND status IN ('ready', 'waiting') GROUP BY scope
+        """)
       + session.query("SELECT scope, COUNT(*) FROM ev_delay WHERE run_key = \(run.key) GROUP BY scope")
     for row in rows { counts[try row.integer(0), default: 0] += try row.int(1) }
     return counts
@@ -111,7 +112,8 @@ struct SQLLedger: RunLedger {
     ).first.map { row in
       EarlierEnd(
         number: try row.integer(0), status: TaskStatus(rawValue: try row.text(1)) ?? .failure,
-        host: try row.optionalText(2), fileTriggers: try JSONText.decode([FileTrigger].self, row.optionalText(3)) ?? [])
+        host: try row.optionalText(2),
+        fileTriggers: try JSONText.decode([FileTrigger].self, row.optionalText(3)) ?? [])
     }
   }
 
@@ -181,7 +183,8 @@ extension LoopState {
     self.init(
       number: try row.integer(0), name: try row.text(1), sequence: Sequence(try row.text(2)),
       scope: try row.integer(3), hosts: try row.text(4).hostList, status: try LoopStatus(stored: row.text(5)),
-      total: try row.int(6), items: nil, rangeStart: try row.int(7), next: try row.int(8), open: try row.int(9),
+      total: try row.int(6), items: nil, rangeStart: try row.int(7), next: try row.int(8),
+      open: try row.int(9),
       ended: try row.int(10), failed: try row.int(11))
   }
 }
@@ -192,7 +195,8 @@ extension IterationState {
   init(_ row: Row) throws {
     self.init(
       number: try row.integer(0), loop: try row.integer(1), index: try row.int(2),
-      sequence: Sequence(try row.text(3)), status: try LoopStatus(stored: row.text(4)), active: try row.int(5),
+      sequence: Sequence(try row.text(3)), status: try LoopStatus(stored: row.text(4)),
+      active: try row.int(5),
       hasFailed: try row.bool(6), isRepeated: try row.bool(7))
   }
 }

@@ -6,7 +6,8 @@ extension DatabaseError: StoreFailure {
   public var isOutage: Bool {
     switch kind {
     case .unreachable, .connectionLost, .outcomeUnknown, .busy, .deadlock, .serialization, .lockTimeout: true
-    case .refused, .uniqueViolation, .constraint, .syntax, .readOnly, .diskFull, .corrupt, .tooNew, .cancelled,
+    case .refused, .uniqueViolation, .constraint, .syntax, .readOnly, .diskFull, .corrupt, .tooNew,
+      .cancelled,
       .unexpectedValue, .unsupported, .badURL, .other:
       false
     }

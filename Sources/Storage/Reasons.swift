@@ -17,7 +17,8 @@ struct Reasons {
   /// What keeps a run that goes on from going on, in words; nothing while something runs.
   func waitingFor(_ run: String) throws -> [String] {
     var seen: [String] = []
-    for reason in try reasons(for: run, step: nil, limit: 200) where reason.code != .running && reason.code != .ready {
+    for reason in try reasons(for: run, step: nil, limit: 200)
+    where reason.code != .running && reason.code != .ready {
       if !seen.contains(reason.message) { seen.append(reason.message) }
     }
     return seen
@@ -40,7 +41,9 @@ struct Reasons {
     }
     sql.append(" ORDER BY ready_at, no LIMIT \(limit)")
     let rows = try session.query(sql)
-    var reasons = try rows.map { try reason(TaskFact($0), code: $0.optionalText(10), group: $0.optionalText(11), facts) }
+    var reasons = try rows.map {
+      try reason(TaskFact($0), code: $0.optionalText(10), group: $0.optionalText(11), facts)
+    }
     if reasons.isEmpty, let step { reasons = [try unstarted(step, facts)] }
     if step == nil { reasons += try delays(facts) }
     return reasons
@@ -59,22 +62,26 @@ struct Reasons {
       let rows = try session.query(
         """
         SELECT r.run_key, r.status, r.recovery, r.stopped, r.verdict, r.message, r.program_key, r.standalone,
-          r.tended_at, a.host, a.pid, a.stopped_at, r.local_host, r.unpinned, \(raw: session.dialect.now)
+          r.tended_at, a.agent_key, a.stopped_at, r.local_host, r.unpinned, \(raw: session.dialect.now),
+          \(raw: AgentIdentity.columns("a"))
         FROM ev_run r LEFT JOIN ev_agent a ON a.agent_key = r.tended_by WHERE r.id = \(run)
         """)
       guard let row = rows.first else { throw StoreError.noRun(run) }
       state = RunState(
-        key: try row.integer(0), id: run, status: try RunStatus(stored: row.text(1)), recovery: try row.int(2),
+        key: try row.integer(0), id: run, status: try RunStatus(stored: row.text(1)),
+        recovery: try row.int(2),
         active: 0, failures: 0, isStopped: try row.bool(3),
         verdict: try row.optionalText(4).map { try RunStatus(stored: $0) }, message: try row.optionalText(5),
-        nextNumber: 0, replay: nil, localHost: try row.text(12), isUnpinned: try row.bool(13), parameters: [:],
-        now: Timestamp(microseconds: try row.integer(14)))
+        nextNumber: 0, replay: nil, localHost: try row.text(11), isUnpinned: try row.bool(12),
+        parameters: [:],
+        now: Timestamp(microseconds: try row.integer(13)))
       plan = try store.plan(try row.integer(6), session)
       isStandalone = try row.bool(7)
       tendedAt = try row.optionalInteger(8)
-      tenderHost = try row.optionalText(9)
-      tender = try tenderHost.map { "process \(try row.integer(10)) on \($0)" }
-      tenderHasLeft = try row.optionalInteger(11) != nil
+      let agent = try row.optionalInteger(9).map { _ in try AgentIdentity(row, from: 14) }
+      tenderHost = agent?.host
+      tender = agent.map { "process \($0.pid) on \($0.host)" }
+      tenderHasLeft = try row.optionalInteger(10) != nil || agent.map(store.isGone) ?? false
     }
   }
 
@@ -97,7 +104,8 @@ struct Reasons {
     if task.status == .waiting, let due = task.dueAt {
       let left = TimeSpan(microseconds: max(0, due.microseconds - facts.state.now.microseconds))
       if code == "retry" {
-        return say(.retry, "\(name) is tried again at \(due) (attempt \(task.attempt), in \(left.roughly))", "wait")
+        return say(
+          .retry, "\(name) is tried again at \(due) (attempt \(task.attempt), in \(left.roughly))", "wait")
       }
       return say(.delayed, "\(name) is delayed until \(due) (in \(left.roughly))", "wait")
     }
@@ -135,7 +143,8 @@ struct Reasons {
     }
     guard let host = task.host else {
       return say(
-        .noAgent, "waiting for an agent on a host of group \(group ?? "?")", "start an agent on one of its hosts")
+        .noAgent, "waiting for an agent on a host of group \(group ?? "?")",
+        "start an agent on one of its hosts")
     }
     return say(.noAgent, "waiting for an agent on \(host)", "start an agent on \(host)")
   }
@@ -148,12 +157,14 @@ struct Reasons {
       """)
     guard !running.isEmpty else {
       return WaitReason(
-        step: task.step, sequence: task.sequence, code: .ready, message: "\(task.step)/\(task.sequence) is about to start",
+        step: task.step, sequence: task.sequence, code: .ready,
+        message: "\(task.step)/\(task.sequence) is about to start",
         mend: "nothing to do")
     }
     let names = try running.map { "\(try $0.text(0))/\(try $0.text(1))" }.joined(separator: ", ")
     return WaitReason(
-      step: task.step, sequence: task.sequence, code: .slotsFull, message: "all slots are taken, among others by \(names)",
+      step: task.step, sequence: task.sequence, code: .slotsFull,
+      message: "all slots are taken, among others by \(names)",
       mend: "wait, or allow more with --max-concurrent")
   }
 
@@ -166,7 +177,8 @@ struct Reasons {
       """)
     guard let row = rows.first else {
       return WaitReason(
-        step: task.step, sequence: task.sequence, code: .resourceShort, message: "\(name) waits for a resource", mend: "wait")
+        step: task.step, sequence: task.sequence, code: .resourceShort,
+        message: "\(name) waits for a resource", mend: "wait")
     }
     let holders = try session.query(
       """
@@ -176,12 +188,14 @@ struct Reasons {
       """)
     let names = try holders.map { holder in
       let id = try holder.text(0)
-      let held = try holder.optionalText(1).map { "\($0)/\((try? holder.text(2)) ?? "")" } ?? "what the run keeps"
+      let held =
+        try holder.optionalText(1).map { "\($0)/\((try? holder.text(2)) ?? "")" } ?? "what the run keeps"
       return id == facts.state.id ? held : "\(held) of run \(id)"
     }.joined(separator: ", ")
     let (used, capacity) = (try row.integer(3), try row.integer(4))
     if Demand.isLimit(scope: try row.text(2)) {
-      let what = try row.text(1) == "*" ? "max_concurrent of the run" : "max_concurrent of group \(row.text(1))"
+      let what =
+        try row.text(1) == "*" ? "max_concurrent of the run" : "max_concurrent of group \(row.text(1))"
       return WaitReason(
         step: task.step, sequence: task.sequence, code: .limitReached,
         message: "\(what) is reached (\(used) of \(capacity)): \(names)", mend: "wait, or raise the limit")
@@ -203,7 +217,8 @@ struct Reasons {
       let left = TimeSpan(microseconds: max(0, due.microseconds - facts.state.now.microseconds))
       return WaitReason(
         step: try row.text(0), sequence: Sequence(try row.text(1)), code: .delayed,
-        message: "\(try row.text(0))/\(try row.text(1)) is delayed until \(due) (in \(left.roughly))", mend: "wait")
+        message: "\(try row.text(0))/\(try row.text(1)) is delayed until \(due) (in \(left.roughly))",
+        mend: "wait")
     }
   }
 
@@ -217,19 +232,21 @@ struct Reasons {
       let why = facts.state.message.map { ": \($0)" } ?? ""
       let code: WaitReason.Code = facts.state.status.isOver ? .runOver : .runStopped
       let state = facts.state.status.isOver ? "over (\(facts.state.status.rawValue))" : "stopped"
-      let events = starters(of: step, plan).joined(separator: " or ")
+      let events = starters(of: step, plan).map { display($0, plan) }.joined(separator: " or ")
       return say(
         code, "the run is \(state)\(why); \(events.isEmpty ? step : events) was not raised",
         "`coordinator recover \(facts.state.id)`")
     }
     let starters = starters(of: step, plan)
     guard let event = starters.first else {
-      return say(.eventNotRaised, "nothing in the program starts \(step)", "give it on:, after: or an association")
+      return say(
+        .eventNotRaised, "nothing in the program starts \(step)", "give it on:, after: or an association")
     }
     if let delay = try session.query(
       "SELECT due_at FROM ev_delay WHERE run_key = \(facts.state.key) AND target = \(step) ORDER BY due_at LIMIT 1"
     ).first {
-      return say(.delayed, "\(step) is delayed until \(Timestamp(microseconds: try delay.integer(0)))", "wait")
+      return say(
+        .delayed, "\(step) is delayed until \(Timestamp(microseconds: try delay.integer(0)))", "wait")
     }
     var message = "waits for \(starters.map { display($0, plan) }.joined(separator: " or "))"
     if let condition = plan.expressions[event] {
@@ -276,6 +293,7 @@ extension TimeSpan {
   /// Whole seconds, or tenths below ten.
   fileprivate var roughly: String {
     let tenths = (seconds * 10).rounded() / 10
-    return tenths < 10 ? "\(tenths)s" : TimeSpan(microseconds: Int64(seconds.rounded()) * 1_000_000).description
+    return tenths < 10
+      ? "\(tenths)s" : TimeSpan(microseconds: Int64(seconds.rounded()) * 1_000_000).description
   }
 }

@@ -12,11 +12,13 @@ extension SQLStore {
     return try await write { session in
       if let found = try self.version(program.name, version, session) {
         // A program that was removed and is registered again is back.
-        try session.execute("UPDATE ev_program SET removed = 0 WHERE program_key = \(found.key) AND removed = 1")
+        try session.execute(
+          "UPDATE ev_program SET removed = 0 WHERE program_key = \(found.key) AND removed = 1")
         return found
       }
       let inserted = try session.insert(
-        into: "ev_program", columns: ["name", "version", "content", "registered_at", "registered_by", "removed"],
+        into: "ev_program",
+        columns: ["name", "version", "content", "registered_at", "registered_by", "removed"],
         rows: [
           [
             .text(program.name), .text(version), .text(content), .integer(try session.clock()), .text(user),
@@ -24,7 +26,8 @@ extension SQLStore {
           ]
         ], ignoringConflicts: true)
       guard let made = try self.version(program.name, version, session) else {
-        throw StoreError(.conflict, "program '\(program.name)' was removed while it was registered", hint: "try again")
+        throw StoreError(
+          .conflict, "program '\(program.name)' was removed while it was registered", hint: "try again")
       }
       return ProgramVersion(
         key: made.key, name: made.name, version: made.version, registeredAt: made.registeredAt,
@@ -56,12 +59,14 @@ extension SQLStore {
     guard let chosen = matching.first else {
       let known = try await programs(named: nil).map(\.name)
       let near = Name.nearest(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
-      let what = version.map { "program '\(name)' has no version '\($0)'" } ?? "there is no program '\(name)'\(near)"
+      let what =
+        version.map { "program '\(name)' has no version '\($0)'" } ?? "there is no program '\(name)'\(near)"
       throw StoreError(.notFound, what, hint: "`coordinator program list` shows what is registered")
     }
     guard wanted == nil || matching.count == 1 else {
       throw StoreError(
-        .invalid, "'\(name)@\(version ?? "")' fits \(matching.count) versions", hint: "give more of the digest")
+        .invalid, "'\(name)@\(version ?? "")' fits \(matching.count) versions",
+        hint: "give more of the digest")
     }
     let program = try await read { session in try self.program(chosen.key, session) }
     return (chosen, program)
@@ -71,16 +76,19 @@ extension SQLStore {
   public func removeProgram(named name: String) async throws -> Int {
     try await write { session in
       let busy = try session.query(
-        "SELECT id FROM ev_run WHERE program = \(name) AND status IN ('running', 'paused') ORDER BY run_key LIMIT 1")
+        "SELECT id FROM ev_run WHERE program = \(name) AND status IN ('running', 'paused') ORDER BY run_key LIMIT 1"
+      )
       if let row = busy.first {
         throw StoreError(
           .conflict, "program '\(name)' has a run that is not over: \(try row.text(0))",
           hint: "wait for it or `coordinator cancel` it")
       }
-      let removed = try session.execute("UPDATE ev_program SET removed = 1 WHERE name = \(name) AND removed = 0")
+      let removed = try session.execute(
+        "UPDATE ev_program SET removed = 1 WHERE name = \(name) AND removed = 0")
       guard removed > 0 else {
         throw StoreError(
-          .notFound, "there is no program '\(name)'", hint: "`coordinator program list` shows what is registered")
+          .notFound, "there is no program '\(name)'",
+          hint: "`coordinator program list` shows what is registered")
       }
       return removed
     }

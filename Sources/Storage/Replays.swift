@@ -51,7 +51,9 @@ extension SQLStore {
   }
 
   private func startSequence(of key: Int64, _ session: any Session) throws -> Sequence? {
-    try session.query("SELECT sequence FROM ev_run WHERE run_key = \(key)").first?.optionalText(0).map { Sequence($0) }
+    try session.query("SELECT sequence FROM ev_run WHERE run_key = \(key)").first?.optionalText(0).map {
+      Sequence($0)
+    }
   }
 
   private func replay(_ request: ReplayRequest, of run: LockedRun, _ session: any Session) throws -> Replay {
@@ -67,7 +69,8 @@ extension SQLStore {
       let found = try sequences(of: step, request.sequence.map { [$0] }, run, session)
       roots += found.map { (step, $0) }
     }
-    return Replay(kind: .rerun, rerun: RerunSet(roots: roots, only: request.only, in: run.plan), marks: request.marks)
+    return Replay(
+      kind: .rerun, rerun: RerunSet(roots: roots, only: request.only, in: run.plan), marks: request.marks)
   }
 
   /// The sequences in which a step has had a task, in any recovery; those of `wanted` if that is given.

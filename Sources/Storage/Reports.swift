@@ -45,6 +45,38 @@ extension SQLStore {
     }
   }
 
+  /// How a run stands in its newest recovery, with its first `failures` failed tasks.
+  public func summary(of run: String, failures: Int) async throws -> RunSummary {
+    try await read { session in
+      let rows = try session.query("\(raw: Self.runSelect) WHERE r.id = \(run)")
+      guard let row = rows.first else { throw StoreError.noRun(run) }
+      let key = try row.integer(0)
+      var record = try RunRecord(row)
+      if !record.status.isOver {
+        record.waitingFor = try Reasons(store: self, session: session).waitingFor(run)
+      }
+      var counts: [TaskStatus: Int] = [:]
+      var skipped = 0
+      for row in try session.query(
+        """
+        SELECT status, skipped, COUNT(*) FROM ev_task
+        WHERE run_key = \(key) AND recovery = \(record.recovery) GROUP BY status, skipped
+        """)
+      {
+        let status = try TaskStatus(stored: row.text(0))
+        counts[status, default: 0] += try row.int(2)
+        if status == .success, try row.bool(1) { skipped += try row.int(2) }
+      }
+      let failed = try session.query(
+        """
+        \(raw: Self.taskSelect) WHERE t.run_key = \(key) AND t.recovery = \(record.recovery)
+          AND t.status = 'failure' ORDER BY t.ready_at, t.no LIMIT \(failures)
+        """)
+      return RunSummary(
+        run: record, counts: counts, skipped: skipped, failures: try failed.map { try TaskRecord($0) })
+    }
+  }
+
   /// Runs, newest first.
   public func runs(_ filter: RunFilter) async throws -> [RunRecord] {
     try await read { session in
@@ -59,11 +91,12 @@ extension SQLStore {
     }
   }
 
+  /// A left join, though every run has its program: MariaDB would start from the few programs and sort all runs.
   private static let runSelect =
     """
     SELECT r.run_key, r.id, r.program, p.version, r.status, r.recovery, r.standalone, r.parameters, r.created_at,
       r.started_at, r.ended_at, r.created_by, r.message
-    FROM ev_run r JOIN ev_program p ON p.program_key = r.program_key
+    FROM ev_run r LEFT JOIN ev_program p ON p.program_key = r.program_key
     """
 
   // MARK: Parts
@@ -216,7 +249,8 @@ extension RunRecord {
       status: try RunStatus(stored: row.text(4)), recovery: try row.int(5), isStandalone: try row.bool(6),
       parameters: try JSONText.decode([String: JSONValue].self, row.text(7)) ?? [:],
       createdAt: Timestamp(microseconds: try row.integer(8)), startedAt: try row.moment(9),
-      endedAt: try row.moment(10), createdBy: try row.text(11), message: try row.optionalText(12), waitingFor: [])
+      endedAt: try row.moment(10), createdBy: try row.text(11), message: try row.optionalText(12),
+      waitingFor: [])
   }
 
   /// Shows an earlier recovery instead of the newest.
@@ -243,8 +277,10 @@ extension TaskRecord {
   /// From the columns of `taskSelect`.
   fileprivate init(_ row: Row) throws {
     self.init(
-      step: try row.text(1), sequence: Sequence(try row.text(2)), recovery: try row.int(3), attempt: try row.int(4),
-      host: try row.optionalText(5), status: try TaskStatus(stored: row.text(6)), exitCode: try row.optionalInt(7),
+      step: try row.text(1), sequence: Sequence(try row.text(2)), recovery: try row.int(3),
+      attempt: try row.int(4),
+      host: try row.optionalText(5), status: try TaskStatus(stored: row.text(6)),
+      exitCode: try row.optionalInt(7),
       signal: try row.optionalText(8), result: try row.optionalText(18).map { JSONText.value($0) },
       message: try row.optionalText(9), skipped: try row.bool(10), dueAt: try row.moment(11),
       readyAt: try row.moment(12), startedAt: try row.moment(13), endedAt: try row.moment(14),

@@ -47,7 +47,8 @@ extension SQLStore {
   func program(_ programKey: Int64, _ session: any Session) throws -> Program {
     let rows = try session.query("SELECT content FROM ev_program WHERE program_key = \(programKey)")
     guard let row = rows.first, let program = try JSONText.decode(Program.self, row.text(0)) else {
-      throw StoreError(.notFound, "the program of this run is not in the store", hint: "run `coordinator db check`")
+      throw StoreError(
+        .notFound, "the program of this run is not in the store", hint: "run `coordinator db check`")
     }
     return program
   }
@@ -57,7 +58,8 @@ extension SQLStore {
   func transition(
     _ run: LockedRun, _ session: any Session, _ happen: (inout Transition) throws -> Void
   ) throws -> Changes {
-    var transition = Transition(of: run.state, plan: run.plan, ledger: SQLLedger(session: session, run: run.state))
+    var transition = Transition(
+      of: run.state, plan: run.plan, ledger: SQLLedger(session: session, run: run.state))
     try happen(&transition)
     let changes = try transition.finish()
     try apply(changes, of: run, session)

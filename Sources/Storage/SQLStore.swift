@@ -8,9 +8,14 @@ public final class SQLStore: RunStore {
   let pool: Pool
   let plans = PlanCache()
   let items = ItemCache()
+  /// Whether the process of an agent is certainly gone, as far as that is known here.
+  let isGone: @Sendable (AgentIdentity) -> Bool
 
   /// A store behind `pool`, whose schema ``migrate()`` has brought up to date.
-  public init(pool: Pool) { self.pool = pool }
+  public init(pool: Pool, isGone: @escaping @Sendable (AgentIdentity) -> Bool = { _ in false }) {
+    self.pool = pool
+    self.isGone = isGone
+  }
 
   /// The migrations of this schema, for `db sql` and `db status`.
   public static let migrator = Migrator(migrations: Schema.migrations)

@@ -182,11 +182,15 @@ enum Schema {
   private static let indexes = [
     Index(name: "ev_run_by_program", table: "ev_run", columns: "program, run_key"),
     Index(name: "ev_run_by_status", table: "ev_run", columns: "status, run_key"),
+    Index(name: "ev_run_tended", table: "ev_run", columns: "tended_by", condition: "tended_by IS NOT NULL"),
     Index(name: "ev_run_by_age", table: "ev_run", columns: "created_at"),
     Index(name: "ev_event_in_order", table: "ev_event", columns: "run_key, recovery, no"),
-    Index(name: "ev_task_to_claim", table: "ev_task", columns: "run_key, status, ordering, ready_at, no", condition: "open = 1"),
+    Index(
+      name: "ev_task_to_claim", table: "ev_task", columns: "run_key, status, ordering, ready_at, no",
+      condition: "open = 1"),
     Index(name: "ev_task_due", table: "ev_task", columns: "run_key, due_at", condition: "due_at IS NOT NULL"),
-    Index(name: "ev_task_held", table: "ev_task", columns: "holder, lock_until", condition: "holder IS NOT NULL"),
+    Index(
+      name: "ev_task_held", table: "ev_task", columns: "holder, lock_until", condition: "holder IS NOT NULL"),
     Index(name: "ev_task_in_scope", table: "ev_task", columns: "run_key, recovery, scope"),
     Index(name: "ev_delay_due", table: "ev_delay", columns: "run_key, due_at"),
     Index(name: "ev_loop_growing", table: "ev_loop", columns: "run_key, growing", condition: "growing = 1"),
@@ -194,7 +198,9 @@ enum Schema {
     Index(name: "ev_iteration_in_sequence", table: "ev_iteration", columns: "run_key, sequence, recovery"),
     Index(name: "ev_iteration_of_loop", table: "ev_iteration", columns: "run_key, loop_no, position"),
     Index(name: "ev_hold_of_task", table: "ev_hold", columns: "run_key, task_no"),
-    Index(name: "ev_ticket_in_order", table: "ev_ticket", columns: "resource_key, ordering, since, run_key, task_no"),
+    Index(
+      name: "ev_ticket_in_order", table: "ev_ticket",
+      columns: "resource_key, ordering, since, run_key, task_no"),
     Index(name: "ev_ticket_of_run", table: "ev_ticket", columns: "run_key, resource_key"),
     Index(name: "ev_history_of_run", table: "ev_history", columns: "run_key, history_key"),
     Index(name: "ev_agent_by_host", table: "ev_agent", columns: "host, instance"),

@@ -44,7 +44,9 @@ extension SQLStore {
     }
   }
 
-  private func write(_ outcome: Outcome, of task: TaskFact, _ key: Int64, _ now: Int64, _ session: any Session) throws {
+  private func write(
+    _ outcome: Outcome, of task: TaskFact, _ key: Int64, _ now: Int64, _ session: any Session
+  ) throws {
     let triggers = outcome.fileTriggers.isEmpty ? nil : try JSONText.encode(outcome.fileTriggers)
     let resultNumber: Int64? = outcome.result == nil ? nil : task.number
     try session.execute(

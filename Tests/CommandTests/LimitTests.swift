@@ -150,7 +150,7 @@ struct LimitTests {
         long: {shell: "touch running; until [ -e failed ]; do sleep 0.02; done; echo long >> order"}
         after_long: {after: [long], shell: echo after_long >> order}
         after_failure: {after: [fails], shell: echo after_failure >> order}
-        handled: {run: ["false"], triggers: {failure: [handled]}}
+        other: {run: ["false"], triggers: {failure: [handled]}}
       """
     try await World.with(program: program) { world in
       let call = try world.begin("--json")

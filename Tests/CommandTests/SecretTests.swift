@@ -80,8 +80,8 @@ struct SecretTests {
 
   @Test("a secret may stand in a step's environment only")
   func outsideOfTheEnvironment() async throws {
-    let program = Self.program + "\n    u: {shell: echo \"${param.token}\"}\n"
-    try await World.with(program: program.replacing("    u:", with: "  u:")) { world in
+    let program = Self.program.replacing("echo $TOKEN", with: "echo ${param.token}")
+    try await World.with(program: program) { world in
       let answer = try await world.run("run", world.program, env: ["EVENTOR_PARAM_TOKEN": Self.secret])
       #expect(answer.code == 2, "\(answer)")
       #expect(answer.stderr.contains("'env' only"), "\(answer)")

@@ -70,7 +70,8 @@ struct EndingTests {
     #expect(run.state.status == .failure)
   }
 
-  @Test("a success and the failure that stops the run, reported together, leave the success's follower cancelled")
+  @Test(
+    "a success and the failure that stops the run, reported together, leave the success's follower cancelled")
   func endsInOneTransition() throws {
     let run = try MemoryRun("steps: {good: {}, bad: {}, next: {after: good}}")
     try run.end([("good/1", .success), ("bad/1", .failure)])
@@ -101,7 +102,8 @@ struct EndingTests {
 
   @Test("without stop_on_failure the rest of the graph goes on, and the run fails all the same")
   func goesOn() throws {
-    let run = try MemoryRun("config: {stop_on_failure: false}\nsteps: {bad: {}, a: {}, b: {after: a}, c: {after: bad}}")
+    let run = try MemoryRun(
+      "config: {stop_on_failure: false}\nsteps: {bad: {}, a: {}, b: {after: a}, c: {after: bad}}")
     try run.end([("bad/1", .failure)])
     try run.drain()
     #expect(run.statuses == ["bad/1": .failure, "a/1": .success, "b/1": .success])
@@ -113,14 +115,17 @@ struct EndingTests {
     let run = try MemoryRun("events: {e: {external: true}}\nsteps: {s: {}, t: {on: e}}")
     try run.end("s/1") {
       $0.fileTriggers = [
-        .init(event: "e", sequence: nil), .init(event: "e", sequence: "7"), .init(event: "unknown", sequence: nil),
+        .init(event: "e", sequence: nil), .init(event: "e", sequence: "7"),
+        .init(event: "unknown", sequence: nil),
       ]
     }
     #expect(run.events == ["e/1", "e/7"])
     #expect(run.ready == ["t/1", "t/7"])
   }
 
-  @Test("a failure that raises an event by its trigger file is handled, one that names none of the program's is not")
+  @Test(
+    "a failure that raises an event by its trigger file is handled, one that names none of the program's is not"
+  )
   func triggerFileHandles() throws {
     let program = "events: {e: {external: true}}\nsteps: {s: {}, t: {on: e}}"
     let handled = try MemoryRun(program)
@@ -158,7 +163,8 @@ struct EndingTests {
 
   @Test("on_lost: fail makes the first loss a failure")
   func lostForGood() throws {
-    let run = try MemoryRun("events: {bad: {}}\nsteps: {s: {on_lost: fail, triggers: {failure: bad}}, mend: {on: bad}}")
+    let run = try MemoryRun(
+      "events: {bad: {}}\nsteps: {s: {on_lost: fail, triggers: {failure: bad}}, mend: {on: bad}}")
     try run.lose("s/1")
     #expect(run.statuses == ["s/1": .failure, "mend/1": .ready])
   }

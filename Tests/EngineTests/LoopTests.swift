@@ -38,7 +38,8 @@ struct LoopTests {
   @Test("an empty loop succeeds at once")
   func empty() throws {
     let run = try MemoryRun(
-      "events: {go: {}, all: {}}\nloops: {l: {over: [], start: go, triggers: {success: all}}}\nsteps: {s: {on: all}}")
+      "events: {go: {}, all: {}}\nloops: {l: {over: [], start: go, triggers: {success: all}}}\nsteps: {s: {on: all}}"
+    )
     #expect(run.ready == ["s/1"])
   }
 
@@ -95,7 +96,9 @@ struct LoopTests {
 
   @Test(
     "a range holds both its ends, and is empty when they are crossed",
-    arguments: [("1", "3", 3), ("-1", "1", 3), ("2", "2", 1), ("2", "1", 0), ("\"${param.n}\"", "\"${param.m}\"", 4)])
+    arguments: [
+      ("1", "3", 3), ("-1", "1", 3), ("2", "2", 1), ("2", "1", 0), ("\"${param.n}\"", "\"${param.m}\"", 4),
+    ])
   func range(from: String, to: String, count: Int) throws {
     let run = try MemoryRun(
       "parameters: {n: 7, m: 10}\nevents: {go: {}}\nsteps: {s: {on: go}}\n"
@@ -168,7 +171,9 @@ struct LoopTests {
     #expect(run.state.status == .failure)
   }
 
-  @Test("wait: any is over with the first success, first_failure with the first failure, each opening nothing more")
+  @Test(
+    "wait: any is over with the first success, first_failure with the first failure, each opening nothing more"
+  )
   func waits() throws {
     let any = try MemoryRun(sites("max_concurrent: 1, wait: any", extra: ", triggers: {complete: over}"))
     try any.end("s/1/1")
@@ -205,7 +210,8 @@ struct LoopTests {
   @Test("a foreach that says what its failure raises answers for its tasks")
   func answers() throws {
     let run = try MemoryRun(
-      "events: {bad: {}}\nsteps: {s: {foreach: [1, 2], at_once: 2, triggers: {failure: bad}}, mend: {on: bad}}")
+      "events: {bad: {}}\nsteps: {s: {foreach: [1, 2], at_once: 2, triggers: {failure: bad}}, mend: {on: bad}}"
+    )
     try run.end([("s/1/1", .failure)])
     #expect(run.ready == ["s/1/2"])
     try run.end("s/1/2")
@@ -226,7 +232,8 @@ struct LoopTests {
   func growth() throws {
     let total = Transition.iterationsAtOnce * 2 + 7
     let run = try MemoryRun(
-      "events: {go: {}}\nsteps: {s: {on: go}}\nloops: {l: {over: {from: 1, to: \(total)}, max_concurrent: 0, start: go}}")
+      "events: {go: {}}\nsteps: {s: {on: go}}\nloops: {l: {over: {from: 1, to: \(total)}, max_concurrent: 0, start: go}}"
+    )
     #expect(run.ready.count == Transition.iterationsAtOnce)
     #expect(run.ledger.openLoops().contains { $0.isGrowing(run.plan) })
     try run.grow()

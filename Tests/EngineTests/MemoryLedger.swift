@@ -63,7 +63,8 @@ final class MemoryLedger: RunLedger {
     for task in changes.tasks { add(task) }
     for delay in changes.delays {
       let fact = DelayFact(
-        number: delay.number, target: delay.target, sequence: delay.sequence, scope: delay.scope, hosts: delay.hosts)
+        number: delay.number, target: delay.target, sequence: delay.sequence, scope: delay.scope,
+        hosts: delay.hosts)
       delays[delay.number] = (fact, delay.dueAt)
     }
     for number in changes.overDelays { delays[number] = nil }
@@ -84,7 +85,8 @@ final class MemoryLedger: RunLedger {
     var due: Timestamp?
     if case .waiting(let moment) = task.form { due = moment }
     let fact = TaskFact(
-      number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: task.form.status,
+      number: task.number, step: task.step, sequence: task.sequence, scope: task.scope,
+      status: task.form.status,
       dueAt: due, attempt: 1, losses: 0, host: host, fence: 0)
     var row = Task(fact: fact, recovery: recovery, form: task)
     if case .impossible(let why) = task.form { row.message = why }
@@ -118,15 +120,18 @@ final class MemoryLedger: RunLedger {
   ) {
     guard let old = tasks[number]?.fact else { return }
     tasks[number]?.fact = TaskFact(
-      number: old.number, step: old.step, sequence: old.sequence, scope: old.scope, status: status, dueAt: due,
+      number: old.number, step: old.step, sequence: old.sequence, scope: old.scope, status: status,
+      dueAt: due,
       attempt: old.attempt + attempts, losses: old.losses + losses, host: old.host,
       fence: old.fence + (status == .running ? 1 : 0))
     if let message { tasks[number]?.message = message }
   }
 
   private var unstartedTasks: [Int64] {
-    tasks.values.filter { $0.recovery == recovery && ($0.fact.status == .ready || $0.fact.status == .waiting) }
-      .map(\.fact.number).sorted()
+    tasks.values.filter {
+      $0.recovery == recovery && ($0.fact.status == .ready || $0.fact.status == .waiting)
+    }
+    .map(\.fact.number).sorted()
   }
 
   private func key(_ name: String, _ sequence: Sequence) -> Key {
@@ -135,10 +140,13 @@ final class MemoryLedger: RunLedger {
 
   /// What is not over in the recovery that goes on: what the run's own count must be.
   var counted: Int {
-    tasks.values.count { $0.recovery == recovery && !$0.fact.status.isOver } + delays.count + openLoops().count
+    tasks.values.count { $0.recovery == recovery && !$0.fact.status.isOver } + delays.count
+      + openLoops().count
   }
 
-  func task(_ step: String, _ sequence: Sequence) -> Task? { taskNumbers[key(step, sequence)].flatMap { tasks[$0] } }
+  func task(_ step: String, _ sequence: Sequence) -> Task? {
+    taskNumbers[key(step, sequence)].flatMap { tasks[$0] }
+  }
 
   // MARK: RunLedger
 

@@ -17,21 +17,29 @@ final class MemoryRun {
   private var now = Timestamp(microseconds: 1_000_000_000)
 
   /// Starts the program that `text` is the rest of the file of.
-  init(
+  convenience init(
     _ text: String, parameters: [String: JSONValue] = [:], isUnpinned: Bool = false, begin: Bool = true
   ) throws {
     let program = try ProgramDocument.parse("program: t\n" + text, file: "t.yaml").program
+    self.init(of: program, parameters: parameters, isUnpinned: isUnpinned)
+    if begin { try self.begin() }
+  }
+
+  /// A run of `program` that has not begun.
+  init(of program: Program, parameters: [String: JSONValue] = [:], isUnpinned: Bool = false) {
     plan = Plan(program)
     state = RunState(
       key: 1, id: "R", status: .running, recovery: 0, active: 0, failures: 0, isStopped: false, verdict: nil,
-      message: nil, nextNumber: 1, replay: nil, localHost: "here", isUnpinned: isUnpinned, parameters: parameters,
+      message: nil, nextNumber: 1, replay: nil, localHost: "here", isUnpinned: isUnpinned,
+      parameters: parameters,
       now: now)
-    if begin { try self.begin() }
   }
 
   // MARK: What happens
 
-  func begin(in sequence: Sequence? = nil) throws { try transit { try $0.begin(in: sequence, actor: "someone") } }
+  func begin(in sequence: Sequence? = nil) throws {
+    try transit { try $0.begin(in: sequence, actor: "someone") }
+  }
 
   @discardableResult
   func trigger(_ event: String, in sequence: Sequence = .first) throws -> Bool {
@@ -41,7 +49,9 @@ final class MemoryRun {
   }
 
   /// Starts and ends tasks, all in one transition; `change` refines the outcome.
-  func end(_ names: String..., as status: TaskStatus = .success, change: (inout Outcome) -> Void = { _ in }) throws {
+  func end(_ names: String..., as status: TaskStatus = .success, change: (inout Outcome) -> Void = { _ in })
+    throws
+  {
     try end(names.map { ($0, status) }, change: change)
   }
 
@@ -91,7 +101,9 @@ final class MemoryRun {
   func pass(_ seconds: Double) throws {
     now = now + TimeSpan(seconds: seconds)
     state = state.with(now: now)
-    let due = ledger.tasks.values.map(\.fact).filter { $0.status == .waiting && ($0.dueAt.map { $0 <= now } ?? false) }
+    let due = ledger.tasks.values.map(\.fact).filter {
+      $0.status == .waiting && ($0.dueAt.map { $0 <= now } ?? false)
+    }
     let delays = ledger.delays.values.filter { $0.dueAt <= now }.map(\.fact)
     try transit { transition in
       for task in due.sorted(by: { $0.number < $1.number }) { transition.mature(task) }
@@ -124,7 +136,8 @@ final class MemoryRun {
   /// Begins a new recovery.
   func replay(_ replay: Replay) throws {
     state = RunState(
-      key: 1, id: "R", status: .running, recovery: state.recovery + 1, active: 0, failures: 0, isStopped: false,
+      key: 1, id: "R", status: .running, recovery: state.recovery + 1, active: 0, failures: 0,
+      isStopped: false,
       verdict: nil, message: nil, nextNumber: state.nextNumber, replay: replay, localHost: state.localHost,
       isUnpinned: state.isUnpinned, parameters: state.parameters, now: now)
     ledger.open(recovery: state.recovery)
@@ -136,7 +149,9 @@ final class MemoryRun {
 
   func rerun(_ roots: String..., only: Bool = false) throws {
     let named = roots.map(split)
-    try replay(Replay(kind: .rerun, rerun: RerunSet(roots: named.map { ($0.step, $0.sequence) }, only: only, in: plan)))
+    try replay(
+      Replay(kind: .rerun, rerun: RerunSet(roots: named.map { ($0.step, $0.sequence) }, only: only, in: plan))
+    )
   }
 
   // MARK: What there is
@@ -226,7 +241,8 @@ final class MemoryRun {
 extension RunState {
   func with(now: Timestamp) -> RunState {
     RunState(
-      key: key, id: id, status: status, recovery: recovery, active: active, failures: failures, isStopped: isStopped,
+      key: key, id: id, status: status, recovery: recovery, active: active, failures: failures,
+      isStopped: isStopped,
       verdict: verdict, message: message, nextNumber: nextNumber, replay: replay, localHost: localHost,
       isUnpinned: isUnpinned, parameters: parameters, now: now)
   }

@@ -11,7 +11,8 @@ struct PlacementTests {
   @Test("the step's own host comes first, with parameters filled in")
   func ownHost() throws {
     let run = try MemoryRun(
-      "parameters: {x: s7}\nconfig: {default_host: d}\nsteps: {s: {host: \"${param.x}\"}}", parameters: ["x": "s7"])
+      "parameters: {x: s7}\nconfig: {default_host: d}\nsteps: {s: {host: \"${param.x}\"}}",
+      parameters: ["x": "s7"])
     #expect(try placement("s/1", in: run) == .host("s7"))
   }
 
@@ -21,7 +22,8 @@ struct PlacementTests {
     #expect(try placement("s/1", in: run) == .group("g"))
   }
 
-  @Test("then the default host, then the host of the step that caused it, then that of whoever started the run")
+  @Test(
+    "then the default host, then the host of the step that caused it, then that of whoever started the run")
   func inherited() throws {
     let byDefault = try MemoryRun("config: {default_host: d}\nsteps: {a: {host: h}, s: {after: a}}")
     try byDefault.end("a/1")

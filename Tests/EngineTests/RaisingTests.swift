@@ -54,7 +54,8 @@ struct RaisingTests {
   @Test("operands of other sequences don't count")
   func operandsOfOneSequence() throws {
     let run = try MemoryRun(
-      "events: {a: {external: true}, b: {external: true}, x: {when: a and b}}\nsteps: {s: {on: x}, other: {}}")
+      "events: {a: {external: true}, b: {external: true}, x: {when: a and b}}\nsteps: {s: {on: x}, other: {}}"
+    )
     try run.trigger("a", in: "1")
     try run.trigger("b", in: "2")
     #expect(!run.events.contains { $0.hasPrefix("x") })
@@ -84,7 +85,8 @@ struct RaisingTests {
 
   @Test("a delayed step waits, and starts when its time has come")
   func delayedStep() throws {
-    let run = try MemoryRun("events: {e: {}}\nassociations: [{event: e, to: [s], delay: 10s}]\nsteps: {s: {}}")
+    let run = try MemoryRun(
+      "events: {e: {}}\nassociations: [{event: e, to: [s], delay: 10s}]\nsteps: {s: {}}")
     #expect(run.waiting == ["s/1"])
     try run.pass(9)
     #expect(run.waiting == ["s/1"])
@@ -113,7 +115,8 @@ struct RaisingTests {
   @Test("a delayed event is waited for, and the run goes on until it has come")
   func delayedEvent() throws {
     let run = try MemoryRun(
-      "events: {e: {}, f: {}}\nassociations: [{event: e, to: [f], delay: 10s}]\nsteps: {s: {on: e}, t: {on: f}}")
+      "events: {e: {}, f: {}}\nassociations: [{event: e, to: [f], delay: 10s}]\nsteps: {s: {on: e}, t: {on: f}}"
+    )
     try run.end("s/1")
     #expect(run.state.status == .running)
     try run.pass(10)
@@ -131,12 +134,15 @@ struct RaisingTests {
   @Test("a join of 10,000 asks for a bounded number of events per end, when ends come in order")
   func largeJoin() throws {
     let count = 10_000
-    let steps = (0..<count).map { "  s\($0): {on: e}" }.joined(separator: "\n")
-    let names = (0..<count).map { "s\($0)" }.joined(separator: ", ")
-    let run = try MemoryRun("events: {e: {}}\nsteps:\n\(steps)\n  all: {after: [\(names)]}", begin: false)
+    var program = Program(name: "t")
+    program.steps = (0..<count).map { Program.Step(name: "s\($0)") }
+    var last = Program.Step(name: "all")
+    last.after = program.steps.map(\.name)
+    program.steps.append(last)
+    let run = MemoryRun(of: program)
     try run.beginUnchecked()
     let before = run.ledger.asked
-    let sample = 300
+    let sample = 100
     for index in 0..<sample { try run.endUnchecked("s\(index)/1") }
     let perEnd = Double(run.ledger.asked - before) / Double(sample)
     #expect(perEnd <= 16, "\(perEnd) names per end")

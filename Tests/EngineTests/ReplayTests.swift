@@ -134,7 +134,9 @@ struct ReplayTests {
     #expect(run.statuses["a/1"] == .success)
   }
 
-  @Test("what a replay decides", arguments: [TaskStatus.success, .failure], [Program.RecoveryPolicy.Choice.skip, .rerun])
+  @Test(
+    "what a replay decides", arguments: [TaskStatus.success, .failure],
+    [Program.RecoveryPolicy.Choice.skip, .rerun])
   func decisions(status: TaskStatus, choice: Program.RecoveryPolicy.Choice) {
     var step = Program.Step(name: "s")
     step.recovery.success = choice
@@ -148,7 +150,8 @@ struct ReplayTests {
       recover.decision(for: step, in: "1", earlier: earlier, isInRepeatedIteration: true) == .repeat(earlier))
     #expect(recover.decision(for: step, in: "1", earlier: nil, isInRepeatedIteration: false) == .run)
     let rerun = Replay(kind: .rerun)
-    #expect(rerun.decision(for: step, in: "1", earlier: earlier, isInRepeatedIteration: false) == .repeat(earlier))
+    #expect(
+      rerun.decision(for: step, in: "1", earlier: earlier, isInRepeatedIteration: false) == .repeat(earlier))
     #expect(rerun.decision(for: step, in: "1", earlier: nil, isInRepeatedIteration: false) == .leaveOut)
     let mark = Replay.Mark(step: "s", sequence: "1", status: .failure, by: "me")
     let marked = Replay(kind: .recover, marks: [mark])
@@ -158,7 +161,9 @@ struct ReplayTests {
 
   // MARK: What follows
 
-  private func follows(_ text: String, _ roots: [(String, Sequence)], only: Bool = false) throws -> [String: Set<String>] {
+  private func follows(_ text: String, _ roots: [(String, Sequence)], only: Bool = false) throws -> [String:
+    Set<String>]
+  {
     let plan = try MemoryRun(text, begin: false).plan
     return RerunSet(roots: roots.map { (step: $0.0, sequence: $0.1) }, only: only, in: plan).steps
   }
@@ -166,9 +171,12 @@ struct ReplayTests {
   @Test("what follows: a chain, a diamond, a join of one changed operand, a delayed event")
   func closureOfGraphs() throws {
     #expect(
-      try follows("steps: {a: {}, b: {after: a}, c: {after: b}, d: {}}", [("b", "1")]) == ["b": ["1"], "c": ["1"]])
+      try follows("steps: {a: {}, b: {after: a}, c: {after: b}, d: {}}", [("b", "1")]) == [
+        "b": ["1"], "c": ["1"],
+      ])
     #expect(
-      try follows("steps: {a: {}, b: {after: a}, c: {after: a}, d: {after: [b, c]}}", [("b", "1")]).keys.sorted()
+      try follows("steps: {a: {}, b: {after: a}, c: {after: a}, d: {after: [b, c]}}", [("b", "1")]).keys
+        .sorted()
         == ["b", "d"])
     #expect(
       try follows(
@@ -197,10 +205,13 @@ struct ReplayTests {
 
   @Test("patterns match sequences component by component")
   func patterns() throws {
-    let plan = try MemoryRun("steps: {a: {}, s: {after: a, foreach: [1, 2, 3]}, z: {after: s}}", begin: false).plan
+    let plan = try MemoryRun("steps: {a: {}, s: {after: a, foreach: [1, 2, 3]}, z: {after: s}}", begin: false)
+      .plan
     let set = RerunSet(roots: [(step: "a", sequence: "1")], only: false, in: plan)
     #expect(set.contains(step: "s", in: "1/3"))
-    #expect(!set.contains(step: "s", in: "2/3") && !set.contains(step: "s", in: "1") && !set.contains(step: "s", in: "1/3/1"))
+    #expect(
+      !set.contains(step: "s", in: "2/3") && !set.contains(step: "s", in: "1")
+        && !set.contains(step: "s", in: "1/3/1"))
     #expect(set.contains(step: "z", in: "1") && set.contains(loop: "s", in: "1"))
     #expect(!set.contains(loop: "s", in: "2"))
   }

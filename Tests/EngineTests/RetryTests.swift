@@ -38,7 +38,8 @@ struct RetryTests {
     retry.maxDelay = example.maxDelay.map { TimeSpan(seconds: $0) }
     retry.jitter = example.jitter
     #expect(
-      retry.delay(after: example.after, Outcome(.failure), chance: example.chance)?.seconds == example.seconds)
+      retry.delay(after: example.after, Outcome(.failure), chance: example.chance)?.seconds == example.seconds
+    )
   }
 
   struct End: Sendable, CustomTestStringConvertible {
@@ -61,11 +62,17 @@ struct RetryTests {
       End(testDescription: "a named code", code: 75, on: [.exit(75), .signal], isRetried: true),
       End(testDescription: "another code", code: 1, on: [.exit(75), .signal], isRetried: false),
       End(testDescription: "a signal", signal: "SIGSEGV", on: [.signal], isRetried: true),
-      End(testDescription: "a timeout is no signal", signal: "SIGTERM", timedOut: true, on: [.signal], isRetried: false),
+      End(
+        testDescription: "a timeout is no signal", signal: "SIGTERM", timedOut: true, on: [.signal],
+        isRetried: false),
       End(testDescription: "a timeout", signal: "SIGKILL", timedOut: true, on: [.timeout], isRetried: true),
-      End(testDescription: "a timeout is no exit code", code: 0, timedOut: true, on: [.exit(0)], isRetried: false),
+      End(
+        testDescription: "a timeout is no exit code", code: 0, timedOut: true, on: [.exit(0)],
+        isRetried: false),
       End(testDescription: "an excluded code", code: 2, notOn: [.exit(2)], isRetried: false),
-      End(testDescription: "excluded wins over included", code: 2, on: [.exit(2)], notOn: [.exit(2)], isRetried: false),
+      End(
+        testDescription: "excluded wins over included", code: 2, on: [.exit(2)], notOn: [.exit(2)],
+        isRetried: false),
       End(testDescription: "what could not start, when nothing is said", isRetried: true),
       End(testDescription: "what could not start, when codes are", on: [.exit(1)], isRetried: false),
     ])
@@ -80,7 +87,8 @@ struct RetryTests {
   @Test("a failed attempt waits, is tried again, and raises nothing until the last")
   func inARun() throws {
     let run = try MemoryRun(
-      "events: {bad: {}}\nsteps: {s: {retry: {attempts: 2, delay: 30s}, triggers: {failure: bad}}, mend: {on: bad}}")
+      "events: {bad: {}}\nsteps: {s: {retry: {attempts: 2, delay: 30s}, triggers: {failure: bad}}, mend: {on: bad}}"
+    )
     try run.end("s/1", as: .failure)
     #expect(run.waiting == ["s/1"])
     #expect(run.events.isEmpty)

@@ -5,7 +5,8 @@ import Testing
 @Suite("Templates")
 struct TemplateTests {
   private static let values: [Template.Reference: JSONValue] = [
-    .parameter("x"): 9, .parameter("a.b-c"): "dotted", .parameter("list"): [1, "two"], .parameter("none"): .null,
+    .parameter("x"): 9, .parameter("a.b-c"): "dotted", .parameter("list"): [1, "two"],
+    .parameter("none"): .null,
     .parameter("text"): "${param.x} $${",
     .result(step: "s1", path: []): ["hosts": ["u"]], .result(step: "s1", path: ["hosts"]): ["u"],
     .result(step: "my.step", path: ["a", "b"]): .bool(true), .result(step: "x.results", path: []): "r",
@@ -16,7 +17,8 @@ struct TemplateTests {
     "references are replaced and nothing else is",
     arguments: [
       ("", ""), ("plain", "plain"), ("${param.x}", "9"), ("-${param.x}${param.x}-", "-99-"),
-      ("$${param.x}", "${param.x}"), ("$$${param.x}", "$${param.x}"), ("${HOME}", "${HOME}"), ("$HOME $1 $$", "$HOME $1 $$"),
+      ("$${param.x}", "${param.x}"), ("$$${param.x}", "$${param.x}"), ("${HOME}", "${HOME}"),
+      ("$HOME $1 $$", "$HOME $1 $$"),
       ("${param.x", "${param.x"), ("${", "${"), ("$", "$"), ("}", "}"), ("${}", "${}"), ("a$${", "a${"),
       ("${param.a.b-c}", "dotted"), ("${param.list}", #"[1,"two"]"#), ("${param.none}", ""),
       ("${steps.s1.result}", #"{"hosts":["u"]}"#), ("${steps.s1.result.hosts}", #"["u"]"#),
@@ -36,7 +38,9 @@ struct TemplateTests {
 
   @Test("a reference without a value is named as it was written")
   func missing() throws {
-    let error = #expect(throws: Template.MissingValue.self) { try Template("a ${param.y} b").filled { _ in nil } }
+    let error = #expect(throws: Template.MissingValue.self) {
+      try Template("a ${param.y} b").filled { _ in nil }
+    }
     #expect(error?.source == "${param.y}")
     #expect(error?.description == "${param.y} has no value here")
   }
@@ -53,6 +57,8 @@ struct TemplateTests {
   @Test("all references are listed in order")
   func references() {
     #expect(
-      Template("${loop.index} ${param.a} $${param.b} ${loop.item}").references == [.loopIndex, .parameter("a"), .loopItem])
+      Template("${loop.index} ${param.a} $${param.b} ${loop.item}").references == [
+        .loopIndex, .parameter("a"), .loopItem,
+      ])
   }
 }

@@ -26,10 +26,14 @@ struct ReferenceInterpreter {
   /// The next recovery of an ended run.
   func recover(_ previous: Outcome) -> Outcome { Replay(self, after: previous, mode: .recover).outcome() }
 
-  /// Runs `steps` of an ended run again (in `sequence`, or wherever they are) and, unless `only`, what follows.
+  /// Runs `steps` of an ended run again (in `sequence`, or wherever they had a task) and, unless `only`, what follows.
   func rerun(_ previous: Outcome, steps: [String], sequence: String? = nil, only: Bool = false) -> Outcome {
     let reach = Reach(program)
-    let named = steps.flatMap { reach.places(of: $0, in: sequence.map { Sequence($0) }) }
+    let ran = Set(previous.ends.keys).union(previous.tasks.keys).compactMap { key -> Place? in
+      let parts = key.split(separator: "/", maxSplits: 1).map(String.init)
+      return steps.contains(parts[0]) ? Place(item: .step(parts[0]), sequence: Sequence(parts[1])) : nil
+    }
+    let named = sequence.map { text in steps.flatMap { reach.places(of: $0, in: Sequence(text)) } } ?? ran
     return Replay(self, after: previous, mode: .rerun(only ? Set(named) : reach.closure(named))).outcome()
   }
 }

@@ -61,12 +61,15 @@ struct ClaimTests {
       }
       #expect(taken.count == 500 && Set(taken).count == 500)
       let report = try await world.report(run)
-      #expect(report.run.status == .success && report.tasks.allSatisfy { $0.status == .success && $0.attempt == 1 })
+      #expect(
+        report.run.status == .success && report.tasks.allSatisfy { $0.status == .success && $0.attempt == 1 })
       try await world.expectSound()
     }
   }
 
-  @Test("the operands of a join end at the same instant, 200 times: it comes exactly once", arguments: TestStore.all)
+  @Test(
+    "the operands of a join end at the same instant, 200 times: it comes exactly once",
+    arguments: TestStore.all)
   func joins(kind: TestStore.Kind) async throws {
     try await withWorld(kind, stores: 2) { world in
       let rounds = 200
@@ -82,7 +85,11 @@ struct ClaimTests {
       for _ in 0..<rounds {
         for claim in try await one.claim(run, 1) + two.claim(run, 1) {
           // Each worker can end only what it holds: whoever took x ends it against the other's y.
-          if claim.task.step == "x" { left[claim.task.sequence] = claim } else { right[claim.task.sequence] = claim }
+          if claim.task.step == "x" {
+            left[claim.task.sequence] = claim
+          } else {
+            right[claim.task.sequence] = claim
+          }
         }
       }
       #expect(left.count == rounds && right.count == rounds)
@@ -104,7 +111,8 @@ struct ClaimTests {
   @Test("two runs, two stores, at the same instant: neither disturbs the other", arguments: TestStore.all)
   func sideBySide(kind: TestStore.Kind) async throws {
     try await withWorld(kind, stores: 2) { world in
-      let version = try await world.register("steps: {a: {}, b: {after: a}, s: {after: b, foreach: {from: 1, to: 20}}}")
+      let version = try await world.register(
+        "steps: {a: {}, b: {after: a}, s: {after: b, foreach: {from: 1, to: 20}}}")
       let runs = [try await world.submit(version), try await world.submit(version)]
       try await withThrowingTaskGroup(of: Void.self) { group in
         for (index, run) in runs.enumerated() {
@@ -131,7 +139,10 @@ struct ClaimTests {
       #expect(new.name == "a/1" && new.fence > old.fence && new.task.attempt == 2)
       #expect(try await late.advance(run, ends: [old.end(.failure)]).superseded == [old.task.number])
       #expect(try await world.statuses(run) == ["a/1": .running])
-      #expect(try await late.advance(run, ends: [TaskEnd(number: old.task.number, fence: new.fence, outcome: Outcome(.failure))]).superseded == [old.task.number])
+      #expect(
+        try await late.advance(
+          run, ends: [TaskEnd(number: old.task.number, fence: new.fence, outcome: Outcome(.failure))]
+        ).superseded == [old.task.number])
       try await world.store.lose([held], of: run, because: "said twice")
       try await next.end(run, [new])
       #expect(try await next.advance(run, ends: [new.end(.failure)]).superseded == [new.task.number])
@@ -149,7 +160,9 @@ struct ClaimTests {
         "config: {stop_on_failure: false}\nsteps: {a: {max_lost: 1}, b: {on_lost: fail}, c: {after: a}}")
       let worker = try await world.worker()
       for _ in 0..<2 {
-        let held = try await worker.claim(run).map { HeldTask(run: run, number: $0.task.number, fence: $0.fence) }
+        let held = try await worker.claim(run).map {
+          HeldTask(run: run, number: $0.task.number, fence: $0.fence)
+        }
         try await world.store.lose(held, of: run, because: "host s1 is gone")
       }
       let report = try await world.report(run)
@@ -175,7 +188,8 @@ struct ClaimTests {
       #expect(adopted.map(\.name) == ["a/1", "b/1"] && adopted.map(\.fence) == [2, 2])
       #expect(adopted.map(\.task.attempt) == [1, 1])
       #expect(
-        try await world.store.adopt(holders[0].tasks, of: run, by: old.agent, lockFor: TimeSpan(seconds: 30)).isEmpty)
+        try await world.store.adopt(holders[0].tasks, of: run, by: old.agent, lockFor: TimeSpan(seconds: 30))
+          .isEmpty)
       #expect(try await old.advance(run, ends: claims.map { $0.end() }).superseded.count == 2)
       try await new.end(run, adopted)
       #expect(try await world.report(run).run.status == .success)
@@ -209,7 +223,8 @@ struct ClaimTests {
       let (one, two) = (try await world.worker("one"), try await world.worker("two"))
       try await world.store.tend(run, by: one.agent) { _ in false }
       try await world.store.tend(run, by: one.agent) { _ in false }
-      #expect(try await refusal { try await world.store.tend(run, by: two.agent) { _ in false } }.kind == .conflict)
+      #expect(
+        try await refusal { try await world.store.tend(run, by: two.agent) { _ in false } }.kind == .conflict)
       try await world.store.tend(run, by: two.agent) { $0.instance == "one" }
       try await world.store.dismiss(agent: two.agent)
       try await world.store.tend(run, by: one.agent) { _ in false }
@@ -251,7 +266,8 @@ struct ClaimTests {
   func loopOverResult(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
       let run = try await world.start(
-        "steps: {a: {}, s: {after: a, foreach: \"${steps.a.result}\", run: [echo, \"${loop.item}\"]}, z: {after: s, run: [echo, \"${steps.s.result}\"]}}")
+        "steps: {a: {}, s: {after: a, foreach: \"${steps.a.result}\", run: [echo, \"${loop.item}\"]}, z: {after: s, run: [echo, \"${steps.s.result}\"]}}"
+      )
       let worker = try await world.worker()
       let results = Mutex<[JSONValue?]>([])
       let taken = try await worker.drain(run) { claim in

@@ -31,7 +31,8 @@ struct ControlTests {
   func cancel(kind: TestStore.Kind, isPaused: Bool) async throws {
     try await withWorld(kind) { world in
       let run = try await world.start(
-        "events: {e: {}}\nassociations: [{event: e, to: [d], delay: 1h}]\nsteps: {a: {}, b: {}, c: {after: a}, d: {}}")
+        "events: {e: {}}\nassociations: [{event: e, to: [d], delay: 1h}]\nsteps: {a: {}, b: {}, c: {after: a}, d: {}}"
+      )
       let worker = try await world.worker()
       let claims = try await worker.claim(run, 1)
       if isPaused { try await world.store.pause(run, by: "u") }
@@ -60,8 +61,12 @@ struct ControlTests {
       #expect(try await worker.drain(run) == ["b/1", "b/2"])
       #expect(try await !world.store.trigger("e", in: nil, of: run, by: "u"))
       #expect(try await world.report(run).run.status == .success)
-      #expect(try await refusal { _ = try await world.store.trigger("f", in: nil, of: run, by: "u") }.kind == .invalid)
-      #expect(try await refusal { _ = try await world.store.trigger("e", in: "1/1", of: run, by: "u") }.kind == .invalid)
+      #expect(
+        try await refusal { _ = try await world.store.trigger("f", in: nil, of: run, by: "u") }.kind
+          == .invalid)
+      #expect(
+        try await refusal { _ = try await world.store.trigger("e", in: "1/1", of: run, by: "u") }.kind
+          == .invalid)
       try await world.expectSound()
     }
   }
@@ -103,7 +108,9 @@ struct ControlTests {
     }
   }
 
-  @Test("ends reported together with the failure that stops the run leave a sound history", arguments: TestStore.all)
+  @Test(
+    "ends reported together with the failure that stops the run leave a sound history",
+    arguments: TestStore.all)
   func togetherWithStop(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
       let run = try await world.start(
@@ -114,7 +121,8 @@ struct ControlTests {
         """)
       let worker = try await world.worker()
       let claims = try await worker.claim(run)
-      _ = try await worker.advance(run, ends: claims.map { $0.end($0.task.step == "bad" ? .failure : .success) })
+      _ = try await worker.advance(
+        run, ends: claims.map { $0.end($0.task.step == "bad" ? .failure : .success) })
       #expect(
         try await world.statuses(run)
           == ["good/1": .success, "bad/1": .failure, "d/1": .cancelled, "next/1": .cancelled])
@@ -125,13 +133,15 @@ struct ControlTests {
   @Test("a run that may take no longer fails, and stops what runs", arguments: TestStore.all)
   func timeout(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
-      let run = try await world.start("config: {timeout: 1h, queue_timeout: 30m}\nsteps: {a: {}, b: {after: a}}")
+      let run = try await world.start(
+        "config: {timeout: 1h, queue_timeout: 30m}\nsteps: {a: {}, b: {after: a}}")
       let worker = try await world.worker()
       let claims = try await worker.claim(run)
       try await world.execute("UPDATE ev_run SET deadline_at = 1")
       #expect(try await worker.advance(run).stopsRunning == "the run exceeded its timeout of 1h")
       #expect(try await worker.end(run, claims, as: .cancelled).status == .failure)
-      let queued = try await world.start("config: {timeout: 1h, queue_timeout: 30m}\nsteps: {a: {}, b: {after: a}}")
+      let queued = try await world.start(
+        "config: {timeout: 1h, queue_timeout: 30m}\nsteps: {a: {}, b: {after: a}}")
       try await world.execute("UPDATE ev_run SET queue_deadline_at = 1 WHERE id = \(queued)")
       #expect(try await worker.claim(queued).isEmpty)
       #expect(try await world.report(queued).run.status == .failure)

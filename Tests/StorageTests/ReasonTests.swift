@@ -49,12 +49,16 @@ struct ReasonTests {
       #expect(try await code("joined") == .eventNotRaised)
       #expect(try await message("joined") == "waits for x and y, of which x has been raised")
       #expect(try await code("asked") == .eventNotRaised)
-      #expect(try await world.store.reasons(for: run, step: "asked").first?.mend == "`coordinator trigger \(run) word`")
+      #expect(
+        try await world.store.reasons(for: run, step: "asked").first?.mend
+          == "`coordinator trigger \(run) word`")
       let slot = try await worker.claim(run)
       #expect(slot.map(\.name) == ["slot/1"])
       #expect(try await code("short") == .resourceShort)
       #expect(try await message("short") == "resource r is short: 1 of 1 held by holder/1")
-      #expect(try await refusal { _ = try await world.store.reasons(for: run, step: "slt") }.message.contains("'slot'"))
+      #expect(
+        try await refusal { _ = try await world.store.reasons(for: run, step: "slt") }.message.contains(
+          "'slot'"))
       let all = try await world.store.reasons(for: run, step: nil)
       #expect(Set(all.map(\.step)) == ["again", "holder", "short", "delayed", "slot"])
       try await world.store.pause(run, by: "u")
@@ -73,11 +77,13 @@ struct ReasonTests {
   @Test("a submitted run waits for an agent on the host or group of the task", arguments: TestStore.all)
   func noAgent(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
-      let version = try await world.register("groups: {g: {hosts: [s1, s2]}}\nsteps: {a: {host: s9}, b: {group: g}}")
+      let version = try await world.register(
+        "groups: {g: {hosts: [s1, s2]}}\nsteps: {a: {host: s9}, b: {group: g}}")
       let run = try await world.submit(version, isStandalone: false, isUnpinned: false)
       let reasons = try await world.store.reasons(for: run, step: nil)
       #expect(reasons.map(\.code) == [.noAgent, .noAgent])
-      #expect(reasons.map(\.message) == ["waiting for an agent on s9", "waiting for an agent on a host of group g"])
+      #expect(
+        reasons.map(\.message) == ["waiting for an agent on s9", "waiting for an agent on a host of group g"])
       #expect(try await world.report(run).run.waitingFor == reasons.map(\.message))
     }
   }

@@ -8,7 +8,8 @@ import Testing
 
 @Suite("Programs and submissions")
 struct RegistryTests {
-  @Test("the same content is the same version and no new row, other content another", arguments: TestStore.all)
+  @Test(
+    "the same content is the same version and no new row, other content another", arguments: TestStore.all)
   func versions(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
       let first = try await world.register("steps: {a: {}}")
@@ -18,10 +19,14 @@ struct RegistryTests {
       #expect(first.key == again.key && first.version == again.version && first.version != other.version)
       #expect(try await world.count("ev_program") == 2)
       #expect(try await world.store.programs(named: "t").map(\.version) == [other.version, first.version])
-      let (found, program) = try await world.store.program(named: "t", version: String(first.version.prefix(20)))
+      let (found, program) = try await world.store.program(
+        named: "t", version: String(first.version.prefix(20)))
       #expect(found.key == first.key && program.steps.map(\.name) == ["a"])
-      #expect(try await refusal { _ = try await world.store.program(named: "t", version: "sha256:") }.kind == .invalid)
-      #expect(try await refusal { _ = try await world.store.program(named: "tt", version: nil) }.kind == .notFound)
+      #expect(
+        try await refusal { _ = try await world.store.program(named: "t", version: "sha256:") }.kind
+          == .invalid)
+      #expect(
+        try await refusal { _ = try await world.store.program(named: "tt", version: nil) }.kind == .notFound)
     }
   }
 
@@ -41,7 +46,9 @@ struct RegistryTests {
     }
   }
 
-  @Test("a removed program is gone until it is registered again, and stays for its runs", arguments: TestStore.all)
+  @Test(
+    "a removed program is gone until it is registered again, and stays for its runs", arguments: TestStore.all
+  )
   func removal(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
       let run = try await world.start("steps: {a: {}}")
@@ -61,7 +68,8 @@ struct RegistryTests {
     try await withWorld(kind) { world in
       let run = try await world.start("events: {e: {}}\nsteps: {a: {on: e}, b: {after: a}}")
       let report = try await world.report(run)
-      #expect(report.run.status == .running && report.run.recovery == 0 && report.run.createdBy == "tester@here")
+      #expect(
+        report.run.status == .running && report.run.recovery == 0 && report.run.createdBy == "tester@here")
       #expect(report.tasks.map(\.step) == ["a"])
       #expect(report.events.map(\.event) == ["e"])
       #expect(try await world.store.runs(RunFilter()).map(\.id) == [run])
@@ -69,7 +77,8 @@ struct RegistryTests {
     }
   }
 
-  @Test("of many who submit one id at once, one succeeds and the others are told why", arguments: TestStore.all)
+  @Test(
+    "of many who submit one id at once, one succeeds and the others are told why", arguments: TestStore.all)
   func sameID(kind: TestStore.Kind) async throws {
     try await withWorld(kind, stores: 2) { world in
       let version = try await world.register("steps: {a: {}}")
@@ -100,7 +109,8 @@ struct RegistryTests {
   func parameters(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
       let values: [String: JSONValue] = [
-        "text": .string("it's \"quoted\" \\ `ticked` ? $1 🦜\n\ttab \u{1}"), "empty": .string(""), "null": .null,
+        "text": .string("it's \"quoted\" \\ `ticked` ? $1 🦜\n\ttab \u{1}"), "empty": .string(""),
+        "null": .null,
         "yes": .bool(true), "large": .integer(.max), "small": .integer(.min), "real": .number(0.1),
         "list": .array([.integer(1), .array([]), .object(["k": .string("v")])]), "object": .object([:]),
       ]
@@ -112,7 +122,8 @@ struct RegistryTests {
     }
   }
 
-  @Test("a run is found by the beginning of its id, in which nothing is a wild card", arguments: TestStore.all)
+  @Test(
+    "a run is found by the beginning of its id, in which nothing is a wild card", arguments: TestStore.all)
   func prefixes(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
       #expect(try await refusal { _ = try await world.store.runID(matching: "latest") }.kind == .notFound)
@@ -123,7 +134,9 @@ struct RegistryTests {
       #expect(try await world.store.runID(matching: "nightly.2") == "nightly.2")
       #expect(try await world.store.runID(matching: "latest") == "N")
       for unknown in ["a%", "%", "_", "n_ghtly.1", "x", "", "A_1"] {
-        #expect(try await refusal { _ = try await world.store.runID(matching: unknown) }.kind == .notFound, "\(unknown)")
+        #expect(
+          try await refusal { _ = try await world.store.runID(matching: unknown) }.kind == .notFound,
+          "\(unknown)")
       }
       #expect(try await refusal { _ = try await world.store.runID(matching: "nightly") }.kind == .invalid)
       _ = try await world.submit(version, id: "nightly")
@@ -159,17 +172,23 @@ struct RegistryTests {
       let odd = "it's \"quoted\" \\n `ticked` ? $1 %s 🦜👩‍👩‍👧 ẞ\r\n\u{7f}"
       let large = String(repeating: "0123456789abcdé🦜", count: 65_536).prefix(1_048_576 / 4)
       let run = try await world.start(
-        "steps: {a: {}, b: {after: a, run: [echo, \"${steps.a.result}\"]}, c: {after: b, run: [echo, \"${steps.b.result.k}\"]}}")
+        "steps: {a: {}, b: {after: a, run: [echo, \"${steps.a.result}\"]}, c: {after: b, run: [echo, \"${steps.b.result.k}\"]}}"
+      )
       let worker = try await world.worker()
       var outcome = Outcome(.success, message: odd)
       outcome.result = .string(String(large))
       outcome.tail = .init(text: odd, totalBytes: 7)
       outcome.logPath = "/tmp/it's.log"
-      try await _ = worker.advance(run, ends: [worker.claim(run).first.map { TaskEnd(number: $0.task.number, fence: $0.fence, outcome: outcome) }].compactMap(\.self))
+      try await _ = worker.advance(
+        run,
+        ends: [
+          worker.claim(run).first.map { TaskEnd(number: $0.task.number, fence: $0.fence, outcome: outcome) }
+        ].compactMap(\.self))
       let claim = try #require(try await worker.claim(run).first)
       #expect(claim.results == ["a": .string(String(large))])
       outcome.result = .object(["k": .string(odd), odd: .null])
-      _ = try await worker.advance(run, ends: [TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome)])
+      _ = try await worker.advance(
+        run, ends: [TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome)])
       #expect(try await worker.claim(run).first?.results["b"] == outcome.result)
       let tasks = try await world.report(run).tasks
       #expect(tasks.map(\.message).prefix(2) == [odd, odd])

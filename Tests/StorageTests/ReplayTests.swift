@@ -15,10 +15,13 @@ struct ReplayTests {
   }
 
   static let graphs = [
-    Graph(testDescription: "a chain", text: "steps: {a: {}, b: {after: a}, c: {after: b}}", failing: ["b/1"], rerun: ["b"]),
+    Graph(
+      testDescription: "a chain", text: "steps: {a: {}, b: {after: a}, c: {after: b}}", failing: ["b/1"],
+      rerun: ["b"]),
     Graph(
       testDescription: "a diamond with policies",
-      text: "steps: {a: {recovery: {success: rerun}}, b: {after: a}, c: {after: a, recovery: {failure: skip}}, d: {after: [b, c]}}",
+      text:
+        "steps: {a: {recovery: {success: rerun}}, b: {after: a}, c: {after: a, recovery: {failure: skip}}, d: {after: [b, c]}}",
       failing: ["c/1"], rerun: ["b"]),
     Graph(
       testDescription: "handled failures and expressions",
@@ -45,7 +48,8 @@ struct ReplayTests {
           i: {on: go, over: [1, 2, 3], start: inner}
         """, failing: ["s/1/2/2", "t/1/1/1"], rerun: ["t"]),
     Graph(
-      testDescription: "foreach", text: "steps: {a: {}, s: {after: a, foreach: [1, 2, 3], at_once: 2}, b: {after: s}}",
+      testDescription: "foreach",
+      text: "steps: {a: {}, s: {after: a, foreach: [1, 2, 3], at_once: 2}, b: {after: s}}",
       failing: ["s/1/2"], rerun: ["s"]),
   ]
 
@@ -59,7 +63,9 @@ struct ReplayTests {
       only.only = true
       for request in [ReplayRequest(kind: .recover), rerun, only] {
         let run = try await world.start(graph.text)
-        try await worker.drain(run, slots: 2) { Outcome(graph.failing.contains($0.name) ? .failure : .success) }
+        try await worker.drain(run, slots: 2) {
+          Outcome(graph.failing.contains($0.name) ? .failure : .success)
+        }
         let plan = try await world.store.plan(request, of: run, by: "u")
         #expect(try await world.report(run).run.recovery == 0, "a plan writes nothing")
         #expect(try await world.store.replay(request, of: run, by: "u") == 1)
@@ -68,7 +74,8 @@ struct ReplayTests {
         #expect(done.run.status.isOver)
         let planned = Dictionary(plan.map { ("\($0.step)/\($0.sequence)", $0.action == .run) }) { $1 }
         #expect(planned.count == plan.count, "each task is planned once")
-        let happened = Dictionary(uniqueKeysWithValues: done.tasks.map { ("\($0.step)/\($0.sequence)", !$0.skipped) })
+        let happened = Dictionary(
+          uniqueKeysWithValues: done.tasks.map { ("\($0.step)/\($0.sequence)", !$0.skipped) })
         #expect(planned == happened)
       }
       try await world.expectSound()
@@ -93,7 +100,8 @@ struct ReplayTests {
       var request = ReplayRequest(kind: .recover)
       request.parameters = ["x": .integer(2)]
       #expect(try await world.store.replay(request, of: run, by: "u") == 1)
-      #expect(try await refusal { _ = try await world.store.replay(request, of: run, by: "u") }.kind == .conflict)
+      #expect(
+        try await refusal { _ = try await world.store.replay(request, of: run, by: "u") }.kind == .conflict)
       let claim = try #require(try await worker.claim(run).first)
       #expect(claim.name == "b/1" && claim.results == ["a": .string("of a")] && claim.recovery == 1)
       try await worker.end(run, [claim])
@@ -102,7 +110,9 @@ struct ReplayTests {
       #expect(now.tasks.map(\.skipped) == [true, false])
       #expect(now.tasks[0].result == .string("of a") && now.tasks[0].exitCode == 0)
       let before = try await world.report(run, recovery: 0)
-      #expect(before.run.status == .failure && before.run.recovery == 0 && before.run.parameters == ["x": .integer(1)])
+      #expect(
+        before.run.status == .failure && before.run.recovery == 0
+          && before.run.parameters == ["x": .integer(1)])
       #expect(before.tasks.map(\.status) == [.success, .failure] && before.tasks[1].exitCode == 3)
       #expect(try await refusal { _ = try await world.report(run, recovery: 7) }.kind == .notFound)
       #expect(try await world.store.outputs(of: run, OutputFilter()).first?.tail?.text == "output of a")

@@ -10,12 +10,14 @@ import Testing
 struct ResourceTests {
   private let licensed = "resources: {license: {capacity: 2, scope: cluster}}\n"
 
-  @Test("three runs share a capacity of two: it is never exceeded, and everybody is served", arguments: TestStore.all)
+  @Test(
+    "three runs share a capacity of two: it is never exceeded, and everybody is served",
+    arguments: TestStore.all)
   func shared(kind: TestStore.Kind) async throws {
     try await withWorld(kind, stores: 3) { world in
       let version = try await world.register(
         licensed + "steps: {s: {foreach: {from: 1, to: 8}, at_once: 0, acquires: {license: 1}}}")
-      let held = Mutex((now: 0, most: 0))
+      let held = HighWater()
       try await withThrowingTaskGroup(of: Void.self) { group in
         for index in 0..<3 {
           let run = try await world.submit(version)
@@ -26,12 +28,9 @@ struct ResourceTests {
             var ends: [TaskEnd] = []
             while true {
               // Counted down before the end is recorded and up after the claim is: never more than the truth.
-              held.withLock { $0.now -= ends.count }
+              held.add(-ends.count)
               let advance = try await worker.advance(run, ends: ends, slots: 8)
-              held.withLock { held in
-                held.now += advance.claims.count
-                held.most = max(held.most, held.now)
-              }
+              held.add(advance.claims.count)
               taken += advance.claims.map(\.name)
               ends = advance.claims.map { $0.end() }
               if advance.status.isOver { break }
@@ -42,7 +41,7 @@ struct ResourceTests {
         }
         try await group.waitForAll()
       }
-      #expect(held.withLock { $0.most } <= 2)
+      #expect(held.most <= 2)
       #expect(try await world.count("ev_hold") == 0)
       #expect(try await world.count("ev_ticket") == 0)
       try await world.expectSound()
@@ -77,7 +76,8 @@ struct ResourceTests {
     try await withWorld(kind) { world in
       let run = try await world.start(
         licensed
-          + "steps: {one: {acquires: {license: 1}}, two: {acquires: {license: 2}}, three: {acquires: {license: 1}}}")
+          + "steps: {one: {acquires: {license: 1}}, two: {acquires: {license: 2}}, three: {acquires: {license: 1}}}"
+      )
       let worker = try await world.worker()
       let first = try await worker.claim(run)
       #expect(first.map(\.name) == ["one/1"])
@@ -130,7 +130,9 @@ struct ResourceTests {
   func lost(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
       let run = try await world.start(
-        licensed + "steps: {a: {acquires: {license: 2}, retry: {attempts: 3, delay: 1h}}, b: {acquires: {license: 2}}}")
+        licensed
+          + "steps: {a: {acquires: {license: 2}, retry: {attempts: 3, delay: 1h}}, b: {acquires: {license: 2}}}"
+      )
       let worker = try await world.worker()
       let first = try await worker.claim(run)
       #expect(first.map(\.name) == ["a/1"])
@@ -175,6 +177,20 @@ struct ResourceTests {
       #expect(try await world.store.runs(RunFilter()).allSatisfy { $0.status == .success })
       #expect(try await world.count("ev_resource", where: "scope = 'run-limit'") == 0)
       try await world.expectSound()
+    }
+  }
+}
+
+/// A count over several tasks, and the most it has been.
+private final class HighWater: Sendable {
+  private let state = Mutex((now: 0, most: 0))
+
+  var most: Int { state.withLock { $0.most } }
+
+  func add(_ count: Int) {
+    state.withLock { state in
+      state.now += count
+      state.most = max(state.most, state.now)
     }
   }
 }

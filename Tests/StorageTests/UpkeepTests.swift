@@ -7,7 +7,8 @@ import Testing
 
 @Suite("History, consistency and retention")
 struct UpkeepTests {
-  @Test("the history tells every transition of a task, by whom and with which token", arguments: TestStore.all)
+  @Test(
+    "the history tells every transition of a task, by whom and with which token", arguments: TestStore.all)
   func history(kind: TestStore.Kind) async throws {
     try await withWorld(kind) { world in
       let run = try await world.start("events: {e: {}}\nsteps: {a: {on: e, retry: {attempts: 2}}}")
@@ -32,46 +33,64 @@ struct UpkeepTests {
 
   static let damages = [
     Damage(
-      testDescription: "a wrong count of what is left", statements: ["UPDATE ev_run SET active = active + 1 WHERE id = 'on'"],
+      testDescription: "a wrong count of what is left",
+      statements: ["UPDATE ev_run SET active = active + 1 WHERE id = 'on'"],
       finding: "counts"),
     Damage(
       testDescription: "a task that ended without a transition",
-      statements: ["UPDATE ev_task SET status = 'success', open = NULL, holder = NULL WHERE step = 'held' AND holder IS NOT NULL"],
+      statements: [
+        "UPDATE ev_task SET status = 'success', open = NULL, holder = NULL WHERE step = 'held' AND holder IS NOT NULL"
+      ],
       finding: "its history ends with running"),
     Damage(
-      testDescription: "an open task gone", statements: ["DELETE FROM ev_task WHERE step = 'held' AND open = 1"],
+      testDescription: "an open task gone",
+      statements: ["DELETE FROM ev_task WHERE step = 'held' AND open = 1"],
       finding: "missing"),
     Damage(
-      testDescription: "an ended task gone", statements: ["DELETE FROM ev_task WHERE step = 'first' AND open IS NULL"],
+      testDescription: "an ended task gone",
+      statements: ["DELETE FROM ev_task WHERE step = 'first' AND open IS NULL"],
       finding: "task first/1 is in the history, and missing"),
-    Damage(testDescription: "an event gone", statements: ["DELETE FROM ev_event WHERE event = 'e'"], finding: "event e/1"),
+    Damage(
+      testDescription: "an event gone", statements: ["DELETE FROM ev_event WHERE event = 'e'"],
+      finding: "event e/1"),
     Damage(testDescription: "a loop gone", statements: ["DELETE FROM ev_loop"], finding: "loop l/1"),
     Damage(
-      testDescription: "history gone", statements: ["DELETE FROM ev_history WHERE subject = 'task' AND name = 'first'"],
+      testDescription: "history gone",
+      statements: ["DELETE FROM ev_history WHERE subject = 'task' AND name = 'first'"],
       finding: "its history ends with nothing"),
     Damage(
       testDescription: "the end of a run without a transition",
       statements: ["UPDATE ev_run SET status = 'failure' WHERE id = 'done'"], finding: "run done is failure"),
     Damage(
       testDescription: "a run over with a task open",
-      statements: ["UPDATE ev_task SET open = 1 WHERE run_key = (SELECT run_key FROM ev_run WHERE id = 'done') AND step = 'first'"],
+      statements: [
+        "UPDATE ev_task SET open = 1 WHERE run_key = (SELECT run_key FROM ev_run WHERE id = 'done') AND step = 'first'"
+      ],
       finding: "run done is over"),
     Damage(
       testDescription: "a run that goes on with nothing left",
-      statements: ["UPDATE ev_run SET status = 'running' WHERE id = 'done'"], finding: "has nothing left to do"),
+      statements: ["UPDATE ev_run SET status = 'running' WHERE id = 'done'"],
+      finding: "has nothing left to do"),
     Damage(
-      testDescription: "a running task that nobody holds", statements: ["UPDATE ev_task SET holder = NULL WHERE step = 'held'"],
+      testDescription: "a running task that nobody holds",
+      statements: ["UPDATE ev_task SET holder = NULL WHERE step = 'held'"],
       finding: "the lock of task held/1"),
     Damage(
       testDescription: "an ended task that somebody holds",
       statements: ["UPDATE ev_task SET holder = 1 WHERE step = 'first'"], finding: "the lock of task first/1"),
     Damage(
-      testDescription: "more of a resource in use than held", statements: ["UPDATE ev_resource SET used = used + 1 WHERE name = 'r'"],
+      testDescription: "more of a resource in use than held",
+      statements: ["UPDATE ev_resource SET used = used + 1 WHERE name = 'r'"],
       finding: "resource r: 2 in use, and 1 held"),
-    Damage(testDescription: "a hold gone", statements: ["DELETE FROM ev_hold"], finding: "resource r: 1 in use, and 0 held"),
     Damage(
-      testDescription: "a ticket gone", statements: ["DELETE FROM ev_ticket"], finding: "task queued/1 waits, and queues for nothing"),
-    Damage(testDescription: "a result gone", statements: ["DELETE FROM ev_result"], finding: "the result of task first/1"),
+      testDescription: "a hold gone", statements: ["DELETE FROM ev_hold"],
+      finding: "resource r: 1 in use, and 0 held"),
+    Damage(
+      testDescription: "a ticket gone", statements: ["DELETE FROM ev_ticket"],
+      finding: "task queued/1 waits, and queues for nothing"),
+    Damage(
+      testDescription: "a result gone", statements: ["DELETE FROM ev_result"],
+      finding: "the result of task first/1"),
   ]
 
   @Test("db check finds each kind of damage", arguments: TestStore.all)
@@ -127,13 +146,15 @@ struct UpkeepTests {
         }
       }
       try await world.execute("UPDATE ev_run SET ended_at = ended_at - 10 * 86400000000 WHERE id = 'old'")
-      let key = try #require(try await world.rows("SELECT run_key FROM ev_run WHERE id = 'old'").first?.integer(0))
+      let key = try #require(
+        try await world.rows("SELECT run_key FROM ev_run WHERE id = 'old'").first?.integer(0))
       let age = try #require(TimeSpan("7d"))
       #expect(try await world.store.countPurgeable(olderThan: age) == 1)
       #expect(try await world.store.purge(olderThan: age) == 1)
       #expect(try await world.store.purge(olderThan: age) == 0)
       for table in [
-        "ev_task", "ev_attempt", "ev_output", "ev_result", "ev_event", "ev_delay", "ev_loop", "ev_iteration", "ev_hold",
+        "ev_task", "ev_attempt", "ev_output", "ev_result", "ev_event", "ev_delay", "ev_loop", "ev_iteration",
+        "ev_hold",
         "ev_ticket", "ev_history", "ev_recovery", "ev_run",
       ] {
         #expect(try await world.count(table, where: "run_key = \(key)") == 0, "\(table)")
@@ -154,7 +175,10 @@ struct UpkeepTests {
         try await group.waitForAll()
       }
       #expect(try await world.store.schemaVersions().map(\.number) == [1])
-      #expect(try await world.store.rowCounts().allSatisfy { $0.table == "ev_migration" ? $0.rows == 1 : $0.rows == 0 })
+      #expect(
+        try await world.store.rowCounts().allSatisfy {
+          $0.table == "ev_migration" ? $0.rows == 1 : $0.rows == 0
+        })
     }
   }
 }
@@ -162,8 +186,13 @@ struct UpkeepTests {
 extension World {
   /// What the check finds after `statements`, which are undone.
   func checkAfter(_ statements: [SQL]) async throws -> [String] {
-    let tables = ["ev_run", "ev_task", "ev_event", "ev_loop", "ev_history", "ev_resource", "ev_hold", "ev_ticket", "ev_result"]
-    for table in tables { try await execute("CREATE TABLE \(identifier: "copy_" + table) AS SELECT * FROM \(identifier: table)") }
+    let tables = [
+      "ev_run", "ev_task", "ev_event", "ev_loop", "ev_history", "ev_resource", "ev_hold", "ev_ticket",
+      "ev_result",
+    ]
+    for table in tables {
+      try await execute("CREATE TABLE \(identifier: "copy_" + table) AS SELECT * FROM \(identifier: table)")
+    }
     for statement in statements { #expect(try await execute(statement) > 0, "\(statement.text)") }
     let faults = try await store.check()
     for table in tables {

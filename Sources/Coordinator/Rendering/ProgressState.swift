@@ -90,6 +90,15 @@ public struct ProgressState: Sendable, Hashable {
       waiting: report.run.waitingFor.map { Waiting(reason: $0, count: 0) }, expected: expected)
   }
 
+  /// The state that `summary` shows at `now`, without the tasks that run.
+  public init(summary: RunSummary, now: Timestamp) {
+    let run = summary.run
+    self.init(
+      program: run.program, runID: run.id, status: run.status,
+      elapsed: max(0, (run.endedAt ?? now) - (run.startedAt ?? run.createdAt)), counts: summary.counts,
+      skipped: summary.skipped, waiting: run.waitingFor.map { Waiting(reason: $0, count: 0) })
+  }
+
   /// Tasks known so far.
   public var known: Int { counts.values.reduce(0, +) }
   /// Tasks that have ended.

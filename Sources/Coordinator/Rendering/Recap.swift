@@ -30,11 +30,23 @@ public enum Recap {
   public static func text(
     report: RunReport, tails: [Tail], store: String?, profile: TerminalProfile, now: Timestamp? = nil
   ) -> String {
-    let run = report.run
     let tasks = report.currentTasks
-    let failed = tasks.filter { $0.status == .failure }
+    let summary = RunSummary(
+      run: report.run, counts: Dictionary(grouping: tasks, by: \.status).mapValues(\.count),
+      skipped: tasks.filter { $0.skipped && $0.status == .success }.count,
+      failures: tasks.filter { $0.status == .failure })
+    return text(summary: summary, tails: tails, store: store, profile: profile, now: now)
+  }
+
+  /// The same, of a summary that holds the first failures only.
+  public static func text(
+    summary: RunSummary, tails: [Tail], store: String?, profile: TerminalProfile, now: Timestamp? = nil
+  ) -> String {
+    let run = summary.run
+    let failed = summary.failures
+    let failures = summary.counts[.failure, default: 0]
     var text = headline(run, now: now, on: profile)
-    text += "  " + TaskCounts.text(tasks, on: profile) + "\n"
+    text += "  " + TaskCounts.text(summary.counts, skipped: summary.skipped, on: profile) + "\n"
     if let message = run.message { text += "  " + shown(message) + "\n" }
     if !run.status.isOver {
       for reason in run.waitingFor { text += "  waiting: " + shown(reason) + "\n" }
@@ -43,9 +55,9 @@ public enum Recap {
       let tail = tails.first { $0.step == task.step && $0.sequence == task.sequence }
       text += "\n" + failure(task, output: tail?.text, on: profile)
     }
-    if failed.count > mostFailures {
+    if failures > mostFailures {
       let command = ShellWords.line(["coordinator", "tasks", run.id] + option(store))
-      text += "\nand \(failed.count - mostFailures) more failed; see them with: \(command)\n"
+      text += "\nand \(failures - mostFailures) more failed; see them with: \(command)\n"
     }
     if let (why, words) = next(for: run) {
       let command = ShellWords.line(words + option(store))

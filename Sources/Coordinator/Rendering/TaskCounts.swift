@@ -21,6 +21,12 @@ enum TaskCounts {
     guard !tasks.isEmpty else { return "no tasks" }
     let counts = Dictionary(grouping: tasks, by: \.status).mapValues(\.count)
     let skipped = tasks.filter { $0.skipped && $0.status == .success }.count
+    return text(counts, skipped: skipped, on: profile)
+  }
+
+  /// Counts on one line.
+  static func text(_ counts: [TaskStatus: Int], skipped: Int, on profile: TerminalProfile) -> String {
+    guard counts.values.contains(where: { $0 > 0 }) else { return "no tasks" }
     return parts(counts, skipped: skipped).map { $0.style.applied(to: $0.text, on: profile) }
       .joined(separator: profile.unicode ? " · " : ", ")
   }

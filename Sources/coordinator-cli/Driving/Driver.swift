@@ -36,11 +36,12 @@ struct Driver {
     agentOptions.passes = passes
 
     let adopted = try await takeOver(run, agent, executor, agentOptions)
-    let progress = try await Progress.start(run, store, isQuiet: options.quiet)
+    // Log lines say all that progress would; nobody wants both.
+    let progress = try await Progress.start(run, store, isQuiet: options.quiet || log.logLevel <= .info)
     let worker = RunAgent(
       store: store, run: run, agent: agent, executor: executor, options: agentOptions, log: log,
       listener: progress.note)
-    let signals = Interrupts { count in
+    let signals = try Interrupts { count in
       if count == 1 {
         progress.say("finishing what runs; once more to cancel")
         worker.drain()
@@ -133,32 +134,60 @@ struct Driver {
 }
 
 /// Ctrl-C and SIGTERM while steps run: counted, and handed on.
+///
+/// A handler of our own writes to a pipe. A dispatch source for signals lost one in twenty here: on Linux it blocks the
+/// signal in the thread that gets it and raises it again there, where nobody reads it.
 final class Interrupts: Sendable {
-  // Made and resumed here, cancelled once; nothing else touches them, and dispatch sources may be used on any thread.
-  private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
-  private let count = Mutex(0)
+  private static let numbers = [SIGINT, SIGTERM]
+  // Resumed here, cancelled once; nothing else touches it, and dispatch sources may be used on any thread.
+  private nonisolated(unsafe) let source: any DispatchSourceRead
 
-  init(_ body: @escaping @Sendable (Int) -> Void) {
-    let queue = DispatchQueue(label: "eventor.signals")
-    sources = [SIGINT, SIGTERM].map { number in
-      Glibc.signal(number, SIG_IGN)
-      return DispatchSource.makeSignalSource(signal: number, queue: queue)
+  init(_ body: @escaping @Sendable (Int) -> Void) throws {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else {
+      throw CommandFailure(status: .failed, what: "can't make a pipe", why: String(cString: strerror(errno)))
     }
-    for source in sources {
-      source.setEventHandler { [self] in
+    for end in ends {
+      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+      _ = fcntl(end, F_SETFL, O_NONBLOCK)
+    }
+    let (read, write) = (ends[0], ends[1])
+    let count = Mutex(0)
+    source = DispatchSource.makeReadSource(fileDescriptor: read, queue: DispatchQueue(label: "eventor.signals"))
+    source.setEventHandler {
+      var byte: UInt8 = 0
+      while Glibc.read(read, &byte, 1) == 1 {
         let number = count.withLock { count in
           count += 1
           return count
         }
         body(number)
       }
-      source.resume()
     }
+    source.setCancelHandler {
+      close(read)
+      close(write)
+    }
+    source.resume()
+    interruptPipe = write
+    for number in Self.numbers { Glibc.signal(number, noteInterrupt) }
   }
 
   /// Gives the signals back their usual meaning.
   func stop() {
-    for source in sources { source.cancel() }
-    for number in [SIGINT, SIGTERM] { Glibc.signal(number, SIG_DFL) }
+    for number in Self.numbers { Glibc.signal(number, SIG_DFL) }
+    interruptPipe = -1
+    source.cancel()
   }
+}
+
+// Set before the handlers are, and taken back after them: one process drives one run at a time.
+private nonisolated(unsafe) var interruptPipe: Int32 = -1
+
+/// The handler: nothing but a write is allowed here.
+private func noteInterrupt(_ number: Int32) {
+  let former = errno
+  var byte: UInt8 = 1
+  _ = Glibc.write(interruptPipe, &byte, 1)
+  errno = former
 }

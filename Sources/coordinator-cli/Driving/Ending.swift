@@ -9,16 +9,18 @@ struct Ending {
   let open: OpenStore
   var json = false
   var exitCodeFrom: String?
-  var allAttempts = false
 
   /// Prints the report or the recap of `run`.
   ///
   /// - Throws: `ExitCode`, unless it is 0.
   func tell(_ run: String) async throws {
-    let report = try await open.store.report(on: run, recovery: nil, allAttempts: allAttempts)
-    if json { Say.out(RunJSON.document(report)) }
+    // The recap has the same size for any run; only JSON, which is all of it, is not.
+    let summary = try await open.store.summary(of: run, failures: Recap.mostFailures)
+    if json {
+      Say.out(RunJSON.document(try await open.store.report(on: run, recovery: nil, allAttempts: false)))
+    }
     var tails: [Recap.Tail] = []
-    for task in report.tasks where task.status == .failure && tails.count < Recap.mostFailures {
+    for task in summary.failures {
       var filter = OutputFilter()
       filter.step = task.step
       filter.sequence = task.sequence
@@ -28,17 +30,19 @@ struct Ending {
       }
     }
     let recap = Recap.text(
-      report: report, tails: tails, store: open.shown, profile: json ? Say.errorProfile : Say.outProfile, now: Say.now)
+      summary: summary, tails: tails, store: open.shown, profile: json ? Say.errorProfile : Say.outProfile, now: Say.now)
     if json { Say.aside(recap) } else { Say.out(recap) }
-    let status = exitStatus(of: report)
+    let status = try await exitStatus(of: summary.run)
     if status != 0 { throw ExitCode(status) }
   }
 
-  private func exitStatus(of report: RunReport) -> Int32 {
-    if let step = exitCodeFrom, let code = report.tasks.last(where: { $0.step == step })?.exitCode {
-      return Int32(code & 255)
+  private func exitStatus(of run: RunRecord) async throws -> Int32 {
+    if let step = exitCodeFrom {
+      var filter = OutputFilter()
+      filter.step = step
+      if let code = try await open.store.outputs(of: run.id, filter).last?.task.exitCode { return Int32(code & 255) }
     }
-    return switch report.run.status {
+    return switch run.status {
     case .success: ExitStatus.success.rawValue
     case .failure: ExitStatus.failed.rawValue
     case .cancelled: ExitStatus.cancelled.rawValue

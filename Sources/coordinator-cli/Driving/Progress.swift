@@ -31,9 +31,12 @@ final class Progress: Sendable {
 
   /// Shows the progress of `run` from here on.
   static func start(_ run: String, _ store: SQLStore, isQuiet: Bool) async throws -> Progress {
-    let report = try await store.report(on: run, recovery: nil, allAttempts: false)
-    let progress = Progress(ProgressState(report: report, now: Say.now), isQuiet: isQuiet)
-    guard progress.isLive else { return progress }
+    let summary = try await store.summary(of: run, failures: 0)
+    let progress = Progress(ProgressState(summary: summary, now: Say.now), isQuiet: isQuiet)
+    guard progress.isLive else {
+      if !isQuiet { Say.aside("run \(run) of program \(summary.run.program)\n") }
+      return progress
+    }
     let task = Task {
       while !Task.isCancelled {
         progress.redraw()

@@ -1,3 +1,4 @@
+import Agent
 import ArgumentParser
 import Coordinator
 import Database
@@ -64,13 +65,13 @@ struct StoreOptions: ParsableArguments {
       if makes, store == nil { try Places.make((path as NSString).deletingLastPathComponent) }
     }
     let pool = Pool(url: url, driver: Drivers.driver(for: url))
-    let store = SQLStore(pool: pool)
+    let store = SQLStore(pool: pool, isGone: Takeover.isGone)
     try await store.migrate()
     return OpenStore(store: store, url: url, shown: self.store ?? (fallback == nil ? nil : text))
   }
 
-  /// The logger for what is not an answer.
-  func logger(_ label: String, quiet: Logger.Level = .warning) throws -> Logger {
+  /// The logger for what is not an answer. Without --log-level it is nearly silent: `run` shows progress instead.
+  func logger(_ label: String, quiet: Logger.Level = .error) throws -> Logger {
     var logger = Logger(label: label) { StandardErrorLog(label: $0) }
     logger.logLevel = quiet
     if let logLevel {
