@@ -75,7 +75,8 @@ let package = Package(
     // Random programs and what they must come to, by a second opinion that knows neither plan nor engine.
     .testTarget(
       name: "PropertyTests",
-      dependencies: ["Model", "Engine", "Storage", "Database", "Drivers", "TestSupport"], swiftSettings: strict),
+      dependencies: ["Model", "Engine", "Storage", "Database", "Drivers", "TestSupport"],
+      swiftSettings: strict),
     // What people and programs read: JSON, tables, progress, recaps and graphs, by values alone.
     .testTarget(name: "RenderingTests", dependencies: ["Coordinator", "Model"], swiftSettings: strict),
     // An agent to be killed: launches a keeper, starts steps, and waits for the end; also measures.
@@ -108,7 +109,8 @@ let package = Package(
       swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(
-      name: "CrashTests", dependencies: ["Database", "Drivers", "Engine", "TestSupport"], swiftSettings: strict),
+      name: "CrashTests", dependencies: ["Database", "Drivers", "Engine", "TestSupport"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

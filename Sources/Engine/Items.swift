@@ -23,7 +23,9 @@ extension Transition {
         return ResolvedItems(problem: "its range is not between whole numbers")
       }
       let (difference, overflow) = last.subtractingReportingOverflow(first)
-      guard !overflow, difference < Int.max / 2 else { return ResolvedItems(problem: "its range is too long") }
+      guard !overflow, difference < Int.max / 2 else {
+        return ResolvedItems(problem: "its range is too long")
+      }
       return ResolvedItems(total: max(0, difference + 1), rangeStart: first)
     case .reference(let text):
       guard let value = try value(of: text, in: sequence) else {
@@ -53,7 +55,8 @@ extension Transition {
     guard let reference = Template(text).onlyReference else { return nil }
     switch reference {
     case .parameter(let name): return changes.run.parameters[name]
-    case .result(let step, let path): return try result(of: step, in: sequence)?.value(at: path.map { $0[...] })
+    case .result(let step, let path):
+      return try result(of: step, in: sequence)?.value(at: path.map { $0[...] })
     case .loopItem, .loopIndex: return nil
     }
   }
@@ -68,9 +71,13 @@ extension Transition {
       if case .some(let result) = ended[place] { return result }
     }
     let found = try ledger.result(of: step, in: sequence)
-    guard plan.loops[step]?.isForEach == true, case .array(var list) = found ?? .array([]) else { return found }
+    guard plan.loops[step]?.isForEach == true, case .array(var list) = found ?? .array([]) else {
+      return found
+    }
     for (place, result) in ended where place.outer.map(sequence.enclosing.contains) == true {
-      guard let index = place.components.last.flatMap({ Int($0) }), list.indices.contains(index - 1) else { continue }
+      guard let index = place.components.last.flatMap({ Int($0) }), list.indices.contains(index - 1) else {
+        continue
+      }
       list[index - 1] = result ?? .null
     }
     return .array(list)

@@ -36,7 +36,9 @@ extension Transition {
 
   /// Opens what may be opened of a loop, or ends it.
   mutating func advance(loop number: Int64) throws {
-    guard var loop = try loop(number), !loop.status.isOver, let planned = plan.loops[loop.name] else { return }
+    guard var loop = try loop(number), !loop.status.isOver, let planned = plan.loops[loop.name] else {
+      return
+    }
     let isDecided =
       switch planned.wait {
       case .all: false
@@ -45,7 +47,9 @@ extension Transition {
       }
     if isDecided || loop.ended == loop.total { return try close(loop, as: verdict(on: loop, planned)) }
     if changes.run.isStopped {
-      if loop.open == 0 { try close(loop, as: loop.failed > 0 && changes.run.verdict == nil ? .failure : .cancelled) }
+      if loop.open == 0 {
+        try close(loop, as: loop.failed > 0 && changes.run.verdict == nil ? .failure : .cancelled)
+      }
       return
     }
     while loop.next <= loop.total, planned.maxConcurrent == 0 || loop.open < planned.maxConcurrent,
@@ -104,7 +108,9 @@ extension Transition {
 
   /// An iteration in which nothing is left is over.
   mutating func closeIfOver(iteration number: Int64) throws {
-    guard let iteration = try iteration(number), !iteration.status.isOver, iteration.active == 0 else { return }
+    guard let iteration = try iteration(number), !iteration.status.isOver, iteration.active == 0 else {
+      return
+    }
     try close(iteration)
   }
 
@@ -131,7 +137,8 @@ extension Transition {
     let place = Place(sequence: loop.sequence, scope: loop.scope)
     let actor = "\(loop.name)/\(loop.sequence)"
     let cause = Cause(hosts: loop.hosts, actor: actor)
-    let named = (status == .success ? planned.triggers.success : planned.triggers.failure) + planned.triggers.complete
+    let named =
+      (status == .success ? planned.triggers.success : planned.triggers.failure) + planned.triggers.complete
     for event in named { queue.add(.raise(event, place, cause)) }
     if status == .success, let marker = planned.successMarker { queue.add(.raise(marker, place, cause)) }
     if status == .failure, named.isEmpty {
@@ -144,7 +151,9 @@ extension Transition {
 
   /// Marks iteration `scope` as failed. True if its loop answers for its tasks, so that the run does not.
   mutating func failIteration(_ scope: Int64) throws -> Bool {
-    guard scope != 0, var iteration = try iteration(scope), var loop = try loop(iteration.loop) else { return false }
+    guard scope != 0, var iteration = try iteration(scope), var loop = try loop(iteration.loop) else {
+      return false
+    }
     if !iteration.hasFailed {
       iteration.hasFailed = true
       update(iteration)

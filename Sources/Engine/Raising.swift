@@ -26,11 +26,14 @@ extension Transition {
       queue.add(.launch(launch.target, place, cause, due: due > now ? due : nil))
     }
     for dependent in plan.dependents[event] ?? [] {
-      guard try fact(event: dependent, in: place.sequence) == nil, let condition = plan.expressions[dependent],
+      guard try fact(event: dependent, in: place.sequence) == nil,
+        let condition = plan.expressions[dependent],
         try holds(condition, in: place.sequence, near: event)
       else { continue }
       var hosts: Set<String> = []
-      for (_, fact) in try facts(events: condition.operands, in: place.sequence) { hosts.formUnion(fact.hosts) }
+      for (_, fact) in try facts(events: condition.operands, in: place.sequence) {
+        hosts.formUnion(fact.hosts)
+      }
       queue.add(.raise(dependent, place, Cause(hosts: hosts.sorted(), actor: "expression")))
     }
   }
@@ -116,7 +119,8 @@ extension Transition {
     if case .retried(let outcome, _) = change.kind {
       try end(change.task, outcome, chance: 0)
     } else {
-      try end(change.task, Outcome(.cancelled, message: "its agent was lost and the run has stopped"), chance: 0)
+      try end(
+        change.task, Outcome(.cancelled, message: "its agent was lost and the run has stopped"), chance: 0)
     }
   }
 
@@ -145,7 +149,9 @@ extension Transition {
   ///
   /// A join of thousands is asked for in growing pieces, the neighbours of `event` first: ends mostly come in the
   /// order in which steps were started, so the first piece nearly always shows one that is still missing.
-  private mutating func holds(_ condition: Expression, in sequence: Sequence, near event: String) throws -> Bool {
+  private mutating func holds(_ condition: Expression, in sequence: Sequence, near event: String) throws
+    -> Bool
+  {
     let operands = condition.operands
     guard case .all(let parts) = condition, operands.count > 16, parts.allSatisfy(\.isEvent) else {
       let known = try facts(events: operands, in: sequence)

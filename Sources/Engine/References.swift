@@ -18,7 +18,9 @@ extension Program.Step {
   public var referredResults: [String] {
     var names: [String] = []
     for text in templates {
-      for case .result(let step, _) in Template(text).references where !names.contains(step) { names.append(step) }
+      for case .result(let step, _) in Template(text).references where !names.contains(step) {
+        names.append(step)
+      }
     }
     return names
   }

@@ -52,7 +52,9 @@ public struct Rehearsal {
     switch task.form {
     case .marked(let mark): return entry(.mark, "marked as \(mark.status.rawValue) by \(mark.by)")
     case .repeated(let earlier):
-      if request.kind == .rerun { return entry(.reuse, "ended as \(earlier.status.rawValue), and nothing before it runs again") }
+      if request.kind == .rerun {
+        return entry(.reuse, "ended as \(earlier.status.rawValue), and nothing before it runs again")
+      }
       return entry(.skip, "ended as \(earlier.status.rawValue); its recovery policy for that is skip")
     case .ready, .waiting, .cancelled, .impossible:
       if request.kind == .rerun {
@@ -85,7 +87,8 @@ private final class RehearsalLedger: RunLedger {
     }
     for task in changes.tasks {
       let fact = TaskFact(
-        number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: task.form.status,
+        number: task.number, step: task.step, sequence: task.sequence, scope: task.scope,
+        status: task.form.status,
         dueAt: nil, attempt: 1, losses: 0, host: nil, fence: 0)
       tasks[.init(name: task.step, sequence: task.sequence)] = fact
       if !fact.status.isOver { unfinished.append(fact) }
@@ -133,7 +136,9 @@ private final class RehearsalLedger: RunLedger {
 
   func loop(numbered number: Int64) -> LoopState? { loops[number] }
   func iteration(numbered number: Int64) -> IterationState? { iterations[number] }
-  func iterations(in sequence: Sequence) -> [IterationState] { iterations.values.filter { $0.sequence == sequence } }
+  func iterations(in sequence: Sequence) -> [IterationState] {
+    iterations.values.filter { $0.sequence == sequence }
+  }
 
   func unstarted() -> [Int64: Int] {
     var counts: [Int64: Int] = [:]
@@ -164,7 +169,9 @@ private final class RehearsalLedger: RunLedger {
     try earlier.firstTriggered(event, in: sequence)
   }
 
-  func earlierFromOutside() throws -> [(event: String, sequence: Sequence)] { try earlier.earlierFromOutside() }
+  func earlierFromOutside() throws -> [(event: String, sequence: Sequence)] {
+    try earlier.earlierFromOutside()
+  }
 
   func result(of step: String, in sequence: Sequence) throws -> JSONValue? {
     try earlier.result(of: step, in: sequence)

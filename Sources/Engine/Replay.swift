@@ -64,7 +64,9 @@ public struct Replay: Sendable, Hashable, Codable {
   public func decision(
     for step: Program.Step, in sequence: Sequence, earlier: EarlierEnd?, isInRepeatedIteration: Bool
   ) -> Decision {
-    if let mark = marks.first(where: { $0.step == step.name && $0.sequence == sequence }) { return .mark(mark) }
+    if let mark = marks.first(where: { $0.step == step.name && $0.sequence == sequence }) {
+      return .mark(mark)
+    }
     switch kind {
     case .rerun:
       if rerun.contains(step: step.name, in: sequence) { return .run }
@@ -102,8 +104,12 @@ public struct RerunSet: Sendable, Hashable, Codable {
   /// Whether `loop` in `sequence` follows from what runs.
   public func contains(loop: String, in sequence: Sequence) -> Bool { Self.matches(loops[loop], sequence) }
 
-  mutating func insert(step: String, pattern: String) -> Bool { steps[step, default: []].insert(pattern).inserted }
-  mutating func insert(loop: String, pattern: String) -> Bool { loops[loop, default: []].insert(pattern).inserted }
+  mutating func insert(step: String, pattern: String) -> Bool {
+    steps[step, default: []].insert(pattern).inserted
+  }
+  mutating func insert(loop: String, pattern: String) -> Bool {
+    loops[loop, default: []].insert(pattern).inserted
+  }
 
   private static func matches(_ patterns: Set<String>?, _ sequence: Sequence) -> Bool {
     guard let patterns else { return false }

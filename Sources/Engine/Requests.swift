@@ -120,7 +120,8 @@ public struct AdvanceRequest: Sendable {
 
   /// A request of these values.
   public init(
-    run: String, agent: Int64, ends: [TaskEnd], slots: Int, lockFor: TimeSpan, host: String?, localHost: String
+    run: String, agent: Int64, ends: [TaskEnd], slots: Int, lockFor: TimeSpan, host: String?,
+    localHost: String
   ) {
     self.run = run
     self.agent = agent

@@ -57,7 +57,8 @@ extension Transition {
 
   private mutating func bringForward(_ task: TaskFact, to due: Timestamp?) {
     // A later attempt waits for its retry, which no event shortens.
-    guard task.status == .waiting, task.attempt == 1, let planned = task.dueAt, due.map({ $0 < planned }) ?? true
+    guard task.status == .waiting, task.attempt == 1, let planned = task.dueAt,
+      due.map({ $0 < planned }) ?? true
     else { return }
     // A task made in this very transition is changed where it stands, one of the store's by a change.
     if let position = changes.tasks.firstIndex(where: { $0.number == task.number }) {

@@ -83,7 +83,9 @@ public struct Transition {
   public mutating func trigger(_ event: String, in sequence: Sequence, actor: String) throws -> Bool {
     let scope = try scope(of: sequence)
     guard try fact(event: event, in: sequence) == nil else { return false }
-    queue.add(.raise(event, Place(sequence: sequence, scope: scope), Cause(hosts: [], actor: actor, isFromOutside: true)))
+    queue.add(
+      .raise(
+        event, Place(sequence: sequence, scope: scope), Cause(hosts: [], actor: actor, isFromOutside: true)))
     try settle()
     return true
   }
@@ -185,9 +187,11 @@ public struct Transition {
     switch work {
     case .raise(let event, let place, let cause): try raise(event, at: place, cause)
     case .launch(.event(let event), let place, let cause, nil): try raise(event, at: place, cause)
-    case .launch(.step(let step), let place, let cause, let due): try makeTask(step, at: place, cause, due: due)
+    case .launch(.step(let step), let place, let cause, let due):
+      try makeTask(step, at: place, cause, due: due)
     case .launch(.loop(let loop), let place, let cause, nil): try openLoop(loop, at: place, cause)
-    case .launch(let target, let place, let cause, .some(let due)): try delay(target, at: place, cause, until: due)
+    case .launch(let target, let place, let cause, .some(let due)):
+      try delay(target, at: place, cause, until: due)
     }
   }
 

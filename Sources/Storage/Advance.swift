@@ -121,7 +121,8 @@ extension SQLStore {
     let rows = try session.query(
       """
       SELECT (SELECT MIN(due_at) FROM ev_task WHERE run_key = \(key) AND due_at IS NOT NULL),
-        (SELECT MIN(due_at) FROM ev_delay WHERE run_key = \(key)), deadline_at, queue_deadline_at
+        (SELECT MIN(due_at) FROM ev_delay WHERE run_key = \(key)),
+        CASE WHEN verdict IS NULL THEN deadline_at END, CASE WHEN verdict IS NULL THEN queue_deadline_at END
       FROM ev_run WHERE run_key = \(key)
       """)
     guard let row = rows.first else { return nil }

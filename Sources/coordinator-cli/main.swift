@@ -7,7 +7,8 @@ signal(SIGPIPE, SIG_IGN)
 #if FAULT_POINTS
 FaultPlan.install()
 #endif
-let arguments = EnvironmentFlags.completed(Array(CommandLine.arguments.dropFirst()), for: CoordinatorCommand.self)
+let arguments = EnvironmentFlags.completed(
+  Array(CommandLine.arguments.dropFirst()), for: CoordinatorCommand.self)
 do {
   var command = try CoordinatorCommand.parseAsRoot(arguments)
   if let steps = command as? any RunsSteps { try steps.launchKeeper() }

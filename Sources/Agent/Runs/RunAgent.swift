@@ -77,7 +77,8 @@ public final class RunAgent: Sendable {
 
   /// An agent, enlisted in `store` under the number `agent`, for `run`.
   public init(
-    store: any RunDriver, run: String, agent: Int64, executor: any StepExecutor, options: Options, log: Logger,
+    store: any RunDriver, run: String, agent: Int64, executor: any StepExecutor, options: Options,
+    log: Logger,
     listener: @escaping @Sendable (Happening) -> Void = { _ in }
   ) {
     self.store = store
@@ -149,12 +150,14 @@ public final class RunAgent: Sendable {
   private func advance(_ state: inout State) async throws -> Advance {
     let isTaking = !state.isDraining && !state.isStopping
     let request = AdvanceRequest(
-      run: run, agent: agent, ends: state.ends, slots: isTaking ? max(0, options.slots - state.running.count) : 0,
+      run: run, agent: agent, ends: state.ends,
+      slots: isTaking ? max(0, options.slots - state.running.count) : 0,
       lockFor: options.lockFor, host: options.pinnedTo, localHost: options.localHost)
     let advance = try await throughOutages(&state) { try await self.store.advance(request) }
     executor.recorded(state.endedKeys)
     for number in advance.superseded {
-      log.warning("end not recorded: the task was taken over", metadata: ["run": "\(run)", "task": "\(number)"])
+      log.warning(
+        "end not recorded: the task was taken over", metadata: ["run": "\(run)", "task": "\(number)"])
     }
     state.ends = []
     state.endedKeys = []
@@ -178,7 +181,9 @@ public final class RunAgent: Sendable {
     }
     state.running[number] = claim
     held.withLock { $0[number] = claim.fence }
-    executor.begin(claim, in: context) { [mailbox] outcome in mailbox.post(.ended(number: number, outcome: outcome)) }
+    executor.begin(claim, in: context) { [mailbox] outcome in
+      mailbox.post(.ended(number: number, outcome: outcome))
+    }
   }
 
   private func note(_ claim: Claim, _ outcome: Outcome, _ state: inout State) {

@@ -140,7 +140,9 @@ public struct Takeover: Sendable {
         for entry in unfinished { await LeftoverProcess(identity: entry.identity, mark: entry.mark).end() }
         return
       }
-      for entry in unfinished { LocalProcess.killTree(of: entry.identity, mark: entry.mark, round < 40 ? SIGTERM : SIGKILL) }
+      for entry in unfinished {
+        LocalProcess.killTree(of: entry.identity, mark: entry.mark, round < 40 ? SIGTERM : SIGKILL)
+      }
       try? await Task.sleep(for: .milliseconds(50))
     }
   }
@@ -193,7 +195,9 @@ public struct Takeover: Sendable {
         adopted.append(Adopted(claim, box))
       }
     }
-    if !lost.isEmpty { try await store.lose(lost, of: run, because: "its agent (process \(holder.identity.pid)) was lost") }
+    if !lost.isEmpty {
+      try await store.lose(lost, of: run, because: "its agent (process \(holder.identity.pid)) was lost")
+    }
     if !waiting.isEmpty { follow(journal, waiting) }
     return adopted
   }
@@ -213,7 +217,9 @@ public struct Takeover: Sendable {
           waiting[entry.key] = nil
         }
       } catch {
-        for ended in waiting.values { ended(ProcessEnd(.lost("the journal of its keeper can't be read: \(error)"))) }
+        for ended in waiting.values {
+          ended(ProcessEnd(.lost("the journal of its keeper can't be read: \(error)")))
+        }
       }
     }
   }

@@ -22,7 +22,8 @@ struct Job: Sendable {
 
   /// Fills in the templates, and makes the step's files and the directory of its log unless an earlier agent has.
   init(
-    _ claim: Claim, _ context: RunContext, _ step: Program.Step, _ key: TaskKey, places: ProcessExecutor.Places,
+    _ claim: Claim, _ context: RunContext, _ step: Program.Step, _ key: TaskKey,
+    places: ProcessExecutor.Places,
     inherited: [String: String], secrets: [String: String], isNew: Bool = true
   ) throws(Failure) {
     self.key = key
@@ -54,7 +55,8 @@ struct Job: Sendable {
         case .empty: nil
         case .run(let words): try words.map { try environment.fill($0) }
         case .shell(let line): ["/bin/sh", "-c", try environment.fill(line)]
-        case .function(let name): throw Failure(message: "step function '\(name)' can only be run by its own program")
+        case .function(let name):
+          throw Failure(message: "step function '\(name)' can only be run by its own program")
         }
       let before = try step.precondition.map { try $0.map { try environment.fill($0) } }
       logPath = log
@@ -115,7 +117,9 @@ struct Job: Sendable {
       outcome.tail = Outcome.Tail(text: tail.text, totalBytes: tail.totalBytes)
     }
     outcome.message = outcome.message.map { Masking.mask($0, secrets) }
-    if !secrets.isEmpty, let result = outcome.result, let text = Optional(result.json), Masking.mask(text, secrets) != text {
+    if !secrets.isEmpty, let result = outcome.result, let text = Optional(result.json),
+      Masking.mask(text, secrets) != text
+    {
       outcome.result = .string("***")
     }
   }

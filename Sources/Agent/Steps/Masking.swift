@@ -27,7 +27,9 @@ enum Masking {
         var from = piece.startIndex
         while let found = piece.range(of: needle, in: from..<piece.endIndex) {
           let stars = [UInt8](repeating: UInt8(ascii: "*"), count: needle.count)
-          _ = stars.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, stars.count, offset + found.lowerBound) }
+          _ = stars.withUnsafeBytes {
+            pwrite(descriptor, $0.baseAddress, stars.count, offset + found.lowerBound)
+          }
           from = found.upperBound
         }
       }

@@ -51,7 +51,8 @@ public final class ProcessExecutor: StepExecutor {
   ///   - secrets: Values of secret parameters by name, masked in what they print.
   ///   - credentials: Other texts that no step may inherit, such as a database's password.
   public init(
-    keeper: Keeper, places: Places, environment: [String: String], secrets: [String: String], credentials: [String]
+    keeper: Keeper, places: Places, environment: [String: String], secrets: [String: String],
+    credentials: [String]
   ) {
     self.keeper = keeper
     self.places = places
@@ -90,7 +91,8 @@ public final class ProcessExecutor: StepExecutor {
   }
 
   private func start(
-    _ request: ProcessRequest, _ key: TaskKey, timeout: TimeSpan?, _ then: @escaping @Sendable (ProcessEnd) -> Void
+    _ request: ProcessRequest, _ key: TaskKey, timeout: TimeSpan?,
+    _ then: @escaping @Sendable (ProcessEnd) -> Void
   ) {
     if let stop = running.withLock({ $0[key]?.stop }) {
       return then(ProcessEnd(.notStarted("not started: \(stop.reason)")))

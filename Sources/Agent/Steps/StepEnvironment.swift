@@ -27,7 +27,9 @@ struct StepEnvironment {
 
   /// Everything the step's process sees: what this process has, without credentials, then the step's own variables,
   /// then those that tell it who it is.
-  func variables(inherited: [String: String], files: StepFiles, user: String?) throws(Template.MissingValue) -> [String: String] {
+  func variables(inherited: [String: String], files: StepFiles, user: String?) throws(Template.MissingValue)
+    -> [String: String]
+  {
     var variables = inherited
     if let user, let entry = getpwnam(user) {
       variables["USER"] = user
@@ -56,8 +58,12 @@ struct StepEnvironment {
 
   /// The variables of this process that steps may inherit: none that says how to reach a database, none that holds
   /// one of `secrets`, and none of this program's own settings.
-  static func inheritable(_ variables: [String: String], without secrets: some Swift.Sequence<String>) -> [String: String] {
-    let hidden = Set(["PGPASSWORD", "PGPASSFILE", "MYSQL_PWD", "EVENTOR_STORE", "EVENTOR_CONFIG", "NOTIFY_SOCKET"])
+  static func inheritable(_ variables: [String: String], without secrets: some Swift.Sequence<String>)
+    -> [String: String]
+  {
+    let hidden = Set([
+      "PGPASSWORD", "PGPASSFILE", "MYSQL_PWD", "EVENTOR_STORE", "EVENTOR_CONFIG", "NOTIFY_SOCKET",
+    ])
     let secrets = secrets.filter { !$0.isEmpty }
     return variables.filter { name, value in
       !hidden.contains(name) && !name.hasPrefix("EVENTOR_PARAM_") && !name.hasPrefix("EVENTOR_TEST_")

@@ -31,7 +31,8 @@ struct StepFiles: Sendable {
       try FileManager.default.createDirectory(
         atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
     } catch {
-      throw Failure(message: "can't make the directory \(directory) for the step's files: \(error.localizedDescription)")
+      throw Failure(
+        message: "can't make the directory \(directory) for the step's files: \(error.localizedDescription)")
     }
     let owner = user.flatMap { getpwnam($0) }.map { ($0.pointee.pw_uid, $0.pointee.pw_gid) }
     for path in [result, triggers] {
@@ -70,8 +71,12 @@ struct StepFiles: Sendable {
           message: "its trigger file names the event '\(event)', which the program does not have"
             + (near.map { "; did you mean '\($0)'?" } ?? ""))
       }
-      guard words.count <= 2, words.count < 2 || words[1].split(separator: "/").allSatisfy({ Sequence.isValidFromOutside(String($0)) })
-      else { throw Failure(message: "its trigger file has the line '\(line)', which is not EVENT [SEQUENCE]") }
+      guard words.count <= 2,
+        words.count < 2
+          || words[1].split(separator: "/").allSatisfy({ Sequence.isValidFromOutside(String($0)) })
+      else {
+        throw Failure(message: "its trigger file has the line '\(line)', which is not EVENT [SEQUENCE]")
+      }
       found.append(FileTrigger(event: event, sequence: words.count == 2 ? Sequence(words[1]) : nil))
     }
     return found

@@ -16,7 +16,9 @@ public struct InitialConfiguration: Sendable {
   public init() {}
 
   /// The questions, in order, with the answers they fill.
-  public static var questions: [(text: String, answer: any WritableKeyPath<InitialConfiguration, String> & Sendable)] {
+  public static var questions:
+    [(text: String, answer: any WritableKeyPath<InitialConfiguration, String> & Sendable)]
+  {
     [
       ("Store (a URL: sqlite:PATH, postgresql://…, mysql://…)?", \.store),
       ("Directory for the steps' logs?", \.logDirectory),
@@ -29,7 +31,9 @@ public struct InitialConfiguration: Sendable {
   ///
   /// - Throws: ``UsageFailure`` if an answer can't stand in a configuration.
   public func text() throws -> String {
-    func line(_ key: String, _ value: String) -> String { "\(key): \"\(value.replacing("\"", with: "\\\""))\"" }
+    func line(_ key: String, _ value: String) -> String {
+      "\(key): \"\(value.replacing("\"", with: "\\\""))\""
+    }
     var text = """
       # Configuration of Eventor. `coordinator schema config KEY` says what a key means.
 

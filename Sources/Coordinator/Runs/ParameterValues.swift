@@ -27,7 +27,8 @@ public struct ParameterValues: Sendable {
   ///   - readFile: Reads a file that a value names.
   /// - Throws: ``UsageFailure``.
   public init(
-    _ texts: [String], for program: Program, former: [String: JSONValue]? = nil, environment: [String: String],
+    _ texts: [String], for program: Program, former: [String: JSONValue]? = nil,
+    environment: [String: String],
     readFile: (String) throws -> String
   ) throws {
     var given: [String: String] = [:]
@@ -37,7 +38,9 @@ public struct ParameterValues: Sendable {
       }
       let name = String(text[..<split])
       guard program.parameters.contains(where: { $0.name == name }) else {
-        let near = Name.nearest(to: name, among: program.parameters.map(\.name)).map { "; did you mean '\($0)'?" }
+        let near = Name.nearest(to: name, among: program.parameters.map(\.name)).map {
+          "; did you mean '\($0)'?"
+        }
         throw UsageFailure("--param \(name): program '\(program.name)' has no such parameter" + (near ?? ""))
       }
       guard given[name] == nil else { throw UsageFailure("--param \(name): it is given twice") }
@@ -45,14 +48,16 @@ public struct ParameterValues: Sendable {
     }
     for parameter in program.parameters {
       if parameter.secret {
-        secret[parameter.name] = try Self.secretValue(of: parameter, given[parameter.name], environment, readFile)
+        secret[parameter.name] = try Self.secretValue(
+          of: parameter, given[parameter.name], environment, readFile)
       } else if let text = given[parameter.name] {
         open[parameter.name] = try Self.value(text, of: parameter)
       } else if let value = former?[parameter.name] ?? parameter.defaultValue {
         open[parameter.name] = value
       } else if parameter.required {
         throw UsageFailure(
-          "parameter '\(parameter.name)' of program '\(program.name)' has no value; give --param \(parameter.name)=…")
+          "parameter '\(parameter.name)' of program '\(program.name)' has no value; give --param \(parameter.name)=…"
+        )
       }
     }
   }
@@ -73,13 +78,15 @@ public struct ParameterValues: Sendable {
         let content = try readFile(String(text.dropFirst()))
         return content.hasSuffix("\n") ? String(content.dropLast()) : content
       } catch {
-        throw UsageFailure("--param \(parameter.name): can't read \(text.dropFirst()): \(error.localizedDescription)")
+        throw UsageFailure(
+          "--param \(parameter.name): can't read \(text.dropFirst()): \(error.localizedDescription)")
       }
     }
     if let value = environment[variable] { return value }
     guard parameter.required else { return nil }
     throw UsageFailure(
-      "secret parameter '\(parameter.name)' has no value; set \(variable) or give --param \(parameter.name)=@FILE")
+      "secret parameter '\(parameter.name)' has no value; set \(variable) or give --param \(parameter.name)=@FILE"
+    )
   }
 
   /// Reads a value by its parameter's type.

@@ -51,7 +51,8 @@ struct TriggerCommand: AsyncParsableCommand {
   func validate() throws {
     let parts = sequence?.split(separator: "/", omittingEmptySubsequences: false).map(String.init) ?? []
     if let sequence, !parts.allSatisfy(Sequence.isValidFromOutside) {
-      throw ValidationError("--sequence \(sequence): use 1 to 64 characters of A-Z a-z 0-9 _ . : -, and / for iterations")
+      throw ValidationError(
+        "--sequence \(sequence): use 1 to 64 characters of A-Z a-z 0-9 _ . : -, and / for iterations")
     }
   }
 
@@ -59,7 +60,8 @@ struct TriggerCommand: AsyncParsableCommand {
     try await options.act { store, id in
       let isNew = try await store.trigger(event, in: sequence.map { Sequence($0) }, of: id, by: Person.name)
       let place = sequence.map { " in sequence \($0)" } ?? ""
-      return isNew ? "triggered \(event)\(place)" : "\(event) had been triggered\(place) before; nothing changes"
+      return isNew
+        ? "triggered \(event)\(place)" : "\(event) had been triggered\(place) before; nothing changes"
     }
   }
 }

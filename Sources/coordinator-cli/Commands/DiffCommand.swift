@@ -35,7 +35,9 @@ struct DiffCommand: AsyncParsableCommand {
         JSONObject([("left", first.run.id), ("right", second.run.id), ("differences", rows)]).document)
     }
     if differences.isEmpty { return Say.line("the runs do not differ") }
-    var table = Table([.init("what"), .init("left", title: first.run.id), .init("right", title: second.run.id)])
+    var table = Table([
+      .init("what"), .init("left", title: first.run.id), .init("right", title: second.run.id),
+    ])
     for difference in differences {
       table.append([.init(difference.what), .init(difference.left), .init(difference.right)])
     }

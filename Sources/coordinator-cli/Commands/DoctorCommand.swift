@@ -56,7 +56,8 @@ struct DoctorCommand: AsyncParsableCommand {
       explicit: storeOptions.config, environment: ProcessInfo.processInfo.environment, home: Places.home,
       currentDirectory: FileManager.default.currentDirectoryPath)
     guard let path else {
-      return Finding(name: "configuration", isWell: true, text: "none; defaults are used (`coordinator init` writes one)")
+      return Finding(
+        name: "configuration", isWell: true, text: "none; defaults are used (`coordinator init` writes one)")
     }
     do {
       let configuration = try Configuration.read(path: path)
@@ -78,7 +79,9 @@ struct DoctorCommand: AsyncParsableCommand {
   private func storeFindings() async -> [Finding] {
     do {
       let url = try storeOptions.url().url
-      if url.kind == .sqlite, let path = url.path, !url.isMemory, !FileManager.default.fileExists(atPath: path) {
+      if url.kind == .sqlite, let path = url.path, !url.isMemory,
+        !FileManager.default.fileExists(atPath: path)
+      {
         return [Finding(name: "store", isWell: true, text: "\(url) is not there yet; the first run makes it")]
       }
       let pool = Pool(url: url, driver: Drivers.driver(for: url), size: 1)
@@ -104,23 +107,30 @@ struct DoctorCommand: AsyncParsableCommand {
       findings.append(
         Finding(
           name: "consistency", isWell: faults.isEmpty,
-          text: faults.first.map { "\($0)" + (faults.count > 1 ? ", and \(faults.count - 1) more" : "") } ?? "everything fits together",
+          text: faults.first.map { "\($0)" + (faults.count > 1 ? ", and \(faults.count - 1) more" : "") }
+            ?? "everything fits together",
           mend: faults.isEmpty ? "" : "`coordinator db check` lists all"))
       await pool.close()
       return findings
     } catch let failure as DatabaseError {
-      return [Finding(name: "store", isWell: false, text: "\(failure.message) (\(failure.code))", mend: failure.hint)]
+      return [
+        Finding(
+          name: "store", isWell: false, text: "\(failure.message) (\(failure.code))", mend: failure.hint)
+      ]
     } catch {
       return [Finding(name: "store", isWell: false, text: (error as? CommandFailure)?.text ?? "\(error)")]
     }
   }
 
   private func directoryFindings() -> [Finding] {
-    guard let options = try? StepRunningOptions.parse([]), let configuration = try? storeOptions.configuration() else {
+    guard let options = try? StepRunningOptions.parse([]),
+      let configuration = try? storeOptions.configuration()
+    else {
       return []
     }
     let places = [
-      ("log directory", options.logDirectory(configuration)), ("work directory", options.workDirectory(configuration)),
+      ("log directory", options.logDirectory(configuration)),
+      ("work directory", options.workDirectory(configuration)),
     ]
     return places.map { name, path in
       var existing = path

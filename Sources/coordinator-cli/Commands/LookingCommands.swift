@@ -36,10 +36,14 @@ struct StatusCommand: AsyncParsableCommand {
   func run() async throws {
     let open = try await storeOptions.open()
     guard let run else {
-      if watch { throw CommandFailure(status: .usage, what: "--watch", why: "it needs a run", mend: "name one, or 'latest'") }
+      if watch {
+        throw CommandFailure(
+          status: .usage, what: "--watch", why: "it needs a run", mend: "name one, or 'latest'")
+      }
       let runs = try await open.store.runs(RunFilter())
       return Say.out(
-        json ? RunJSON.list(runs) : StatusView.runs(runs, now: Say.now).rendered(as: .table, on: Say.outProfile))
+        json
+          ? RunJSON.list(runs) : StatusView.runs(runs, now: Say.now).rendered(as: .table, on: Say.outProfile))
     }
     let id = try await open.store.runID(matching: run)
     guard watch else {
@@ -56,7 +60,9 @@ struct StatusCommand: AsyncParsableCommand {
           Say.line(RunJSON.line(report))
         } else {
           // The picture is drawn anew from the top of the screen.
-          Say.out((profile.isTerminal ? "\u{1b}[H\u{1b}[2J" : "") + StatusView.text(report, now: Say.now, on: profile))
+          Say.out(
+            (profile.isTerminal ? "\u{1b}[H\u{1b}[2J" : "")
+              + StatusView.text(report, now: Say.now, on: profile))
         }
       }
       last = report
@@ -117,7 +123,9 @@ struct RunsCommand: AsyncParsableCommand {
     var filter = RunFilter()
     filter.program = program
     filter.limit = limit
-    if limit < 0 { throw CommandFailure(status: .usage, what: "--limit \(limit)", why: "it must not be negative") }
+    if limit < 0 {
+      throw CommandFailure(status: .usage, what: "--limit \(limit)", why: "it must not be negative")
+    }
     if let status {
       guard let known = RunStatus(rawValue: status) else {
         throw CommandFailure(
@@ -128,7 +136,8 @@ struct RunsCommand: AsyncParsableCommand {
     }
     if let since {
       guard let span = TimeSpan(since) else {
-        throw CommandFailure(status: .usage, what: "--since \(since)", mend: "write a duration such as 90m or 7d")
+        throw CommandFailure(
+          status: .usage, what: "--since \(since)", mend: "write a duration such as 90m or 7d")
       }
       filter.since = span
     }
@@ -205,7 +214,9 @@ struct WhyCommand: AsyncParsableCommand {
     }
     if reasons.isEmpty { return Say.line("nothing waits in run \(id)") }
     for reason in reasons {
-      Say.line("\(reason.step)\(reason.sequence.map { "/\($0)" } ?? ""): \(reason.message) [\(reason.code.rawValue)]")
+      Say.line(
+        "\(reason.step)\(reason.sequence.map { "/\($0)" } ?? ""): \(reason.message) [\(reason.code.rawValue)]"
+      )
       Say.line("    \(reason.mend)")
     }
   }
@@ -264,7 +275,8 @@ struct LogsCommand: AsyncParsableCommand {
     if json {
       let rows = shown.map { task, text in
         JSONObject([
-          ("step", task.step), ("sequence", task.sequence.text), ("attempt", task.attempt), ("host", task.host),
+          ("step", task.step), ("sequence", task.sequence.text), ("attempt", task.attempt),
+          ("host", task.host),
           ("log", task.logPath), ("text", text),
         ])
       }
@@ -288,7 +300,8 @@ struct LogsCommand: AsyncParsableCommand {
   private func text(of output: OutputRecord) -> String {
     var text = output.tail?.text ?? ""
     // The store keeps the end only; the file, if it is on this host, has all.
-    if let kept = output.tail, kept.totalBytes > Int64(text.utf8.count) || tail == nil, let path = output.task.logPath,
+    if let kept = output.tail, kept.totalBytes > Int64(text.utf8.count) || tail == nil,
+      let path = output.task.logPath,
       let whole = try? String(decoding: Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self),
       whole.utf8.count >= text.utf8.count
     {
@@ -328,7 +341,8 @@ struct WaitCommand: AsyncParsableCommand {
   func run() async throws {
     let span = try timeout.map { text in
       guard let span = TimeSpan(text) else {
-        throw CommandFailure(status: .usage, what: "--timeout \(text)", mend: "write a duration such as 90s or 2h")
+        throw CommandFailure(
+          status: .usage, what: "--timeout \(text)", mend: "write a duration such as 90s or 2h")
       }
       return span
     }
@@ -349,9 +363,12 @@ struct Waiting {
     let began = ContinuousClock.now
     while try await !open.store.glance(at: run).status.isOver {
       if let timeout, ContinuousClock.now - began >= .microseconds(timeout.microseconds) {
-        if json { Say.out(RunJSON.document(try await open.store.report(on: run, recovery: nil, allAttempts: false))) }
+        if json {
+          Say.out(RunJSON.document(try await open.store.report(on: run, recovery: nil, allAttempts: false)))
+        }
         throw CommandFailure(
-          status: .timedOut, what: "run \(run) is not over after \(timeout)", mend: "`coordinator why \(run)` says why")
+          status: .timedOut, what: "run \(run) is not over after \(timeout)",
+          mend: "`coordinator why \(run)` says why")
       }
       try await Task.sleep(for: .milliseconds(200))
     }

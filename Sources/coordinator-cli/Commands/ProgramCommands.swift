@@ -54,7 +54,8 @@ struct ValidateCommand: ParsableCommand {
     _ file: String, _ document: ProgramDocument?, _ diagnostics: [Diagnostic], problem: String? = nil
   ) -> JSONObject {
     JSONObject([
-      ("file", file), ("ok", document != nil), ("program", document?.program.name), ("version", document?.version),
+      ("file", file), ("ok", document != nil), ("program", document?.program.name),
+      ("version", document?.version),
       ("error", problem),
       (
         "diagnostics",
@@ -140,7 +141,8 @@ struct ProgramCommand: ParsableCommand {
       let version = try await open.store.register(document.program, by: Person.name)
       if json {
         Say.out(
-          JSONObject([("program", version.name), ("version", version.version), ("new", version.isNew)]).document)
+          JSONObject([("program", version.name), ("version", version.version), ("new", version.isNew)])
+            .document)
       } else {
         Say.line("\(version.name)@\(version.version)\(version.isNew ? "" : " (registered before)")")
       }
@@ -227,7 +229,8 @@ struct ProgramCommand: ParsableCommand {
       let versions = try await open.store.programs(named: name)
       guard !versions.isEmpty else {
         throw StoreError(
-          .notFound, "there is no program '\(name)'", hint: "`coordinator program list` shows what is registered")
+          .notFound, "there is no program '\(name)'",
+          hint: "`coordinator program list` shows what is registered")
       }
       let what = "\(versions.count) version\(versions.count == 1 ? "" : "s") of program \(name)"
       if dryRun { return Say.line("would remove \(what)") }
@@ -246,7 +249,8 @@ enum Consent {
   static func ask(_ question: String, isGiven: Bool) throws {
     if isGiven { return }
     guard Say.errorProfile.isTerminal else {
-      throw CommandFailure(status: .usage, what: question.lowercased(), why: "nobody can be asked", mend: "add --yes")
+      throw CommandFailure(
+        status: .usage, what: question.lowercased(), why: "nobody can be asked", mend: "add --yes")
     }
     Say.aside(question + " [y/N] ")
     guard let answer = readLine()?.lowercased(), answer == "y" || answer == "yes" else {

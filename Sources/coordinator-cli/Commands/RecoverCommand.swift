@@ -36,7 +36,9 @@ struct ReplayOptions: ParsableArguments {
   }
 
   /// Plans the replay, or begins it and carries it out.
-  func carryOut(_ text: String, _ makeRequest: (RunReport, ParameterValues) throws -> ReplayRequest) async throws {
+  func carryOut(_ text: String, _ makeRequest: (RunReport, ParameterValues) throws -> ReplayRequest)
+    async throws
+  {
     let open = try await storeOptions.open()
     let store = open.store
     let id = try await store.runID(matching: text)
@@ -79,7 +81,9 @@ struct ReplayOptions: ParsableArguments {
     }
     var table = Table([.init("step"), .init("sequence"), .init("action"), .init("reason")])
     for task in planned {
-      table.append([.init(task.step), .init(task.sequence.text), .init(task.action.rawValue), .init(task.reason)])
+      table.append([
+        .init(task.step), .init(task.sequence.text), .init(task.action.rawValue), .init(task.reason),
+      ])
     }
     Say.out(table.rendered(as: .table, on: Say.outProfile))
   }
@@ -143,8 +147,12 @@ struct RerunCommand: AsyncParsableCommand, RunsSteps {
   @OptionGroup var options: ReplayOptions
 
   func validate() throws {
-    if steps.isEmpty, only || sequence != nil { throw ValidationError("--only and --sequence go with --step") }
-    if steps.isEmpty, options.plan { throw ValidationError("--plan goes with --step: without it a new run begins") }
+    if steps.isEmpty, only || sequence != nil {
+      throw ValidationError("--only and --sequence go with --step")
+    }
+    if steps.isEmpty, options.plan {
+      throw ValidationError("--plan goes with --step: without it a new run begins")
+    }
   }
 
   func launchKeeper() throws { try options.launchKeeper() }
@@ -173,7 +181,8 @@ struct RerunCommand: AsyncParsableCommand, RunsSteps {
     let isHere = options.here || (former.isStandalone && !options.submit)
     let id = try await store.submit(
       Submission(
-        program: version, parameters: values.open, isStandalone: isHere, isUnpinned: isHere && !options.running.pin,
+        program: version, parameters: values.open, isStandalone: isHere,
+        isUnpinned: isHere && !options.running.pin,
         localHost: LocalHost.name, user: Person.name))
     if isHere {
       let driver = Driver(
@@ -252,7 +261,8 @@ struct MarkCommand: AsyncParsableCommand, RunsSteps {
     let tasks = report.tasks.filter { $0.step == step && (sequence == nil || $0.sequence.text == sequence) }
     guard let task = tasks.last else {
       throw StoreError(
-        .notFound, "run \(report.run.id) has no task of step '\(step)'" + (sequence.map { " in sequence \($0)" } ?? ""),
+        .notFound,
+        "run \(report.run.id) has no task of step '\(step)'" + (sequence.map { " in sequence \($0)" } ?? ""),
         hint: "`coordinator tasks \(report.run.id)` lists its tasks")
     }
     guard Set(tasks.map(\.sequence)).count == 1 else {

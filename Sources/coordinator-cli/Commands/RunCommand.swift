@@ -31,7 +31,9 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
   @Option(help: "End after so many passes over what has matured, though delays are left (exit code 8).")
   var maxLoops: Int?
 
-  @Flag(name: .customLong("continue"), help: "Go on with a run that is not over: --run-id, or the newest of the program.")
+  @Flag(
+    name: .customLong("continue"),
+    help: "Go on with a run that is not over: --run-id, or the newest of the program.")
   var continues = false
 
   @Option(help: "The id of the run.")
@@ -70,14 +72,21 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     let document = try ProgramDocument.read(path: file)
     for warning in document.warnings { Say.aside("\(warning)\n") }
     if let step = exitCodeFrom, !document.program.steps.contains(where: { $0.name == step }) {
-      let near = Name.nearest(to: step, among: document.program.steps.map(\.name)).map { "did you mean '\($0)'?" }
+      let near = Name.nearest(to: step, among: document.program.steps.map(\.name)).map {
+        "did you mean '\($0)'?"
+      }
       throw CommandFailure(
-        status: .usage, what: "--exit-code-from \(step)", why: "the program has no such step", mend: near ?? "")
+        status: .usage, what: "--exit-code-from \(step)", why: "the program has no such step",
+        mend: near ?? "")
     }
     let values = try parameters.values(for: document.program)
     let open = try await storeOptions.open(fallback: Self.storeBeside(file), makes: true)
-    let id = continues ? try await former(document.program, open.store) : try await submit(document, values, open.store)
-    if detach { return try await Detached.start(id, file, parameters, running, storeOptions, open, json: json) }
+    let id =
+      continues
+      ? try await former(document.program, open.store) : try await submit(document, values, open.store)
+    if detach {
+      return try await Detached.start(id, file, parameters, running, storeOptions, open, json: json)
+    }
     let driver = Driver(
       open: open, options: running, configuration: try storeOptions.configuration(), secrets: values.secret,
       passes: maxLoops, log: try storeOptions.logger("eventor.run"))
@@ -91,7 +100,9 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     return "sqlite:" + (path as NSString).deletingPathExtension + ".eventor.db"
   }
 
-  private func submit(_ document: ProgramDocument, _ values: ParameterValues, _ store: SQLStore) async throws -> String {
+  private func submit(_ document: ProgramDocument, _ values: ParameterValues, _ store: SQLStore) async throws
+    -> String
+  {
     let version = try await store.register(document.program, by: Person.name)
     return try await store.submit(
       Submission(
@@ -107,7 +118,8 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     let runs = try await store.runs(filter)
     guard let run = runs.first(where: { !$0.status.isOver && $0.isStandalone }) ?? runs.first else {
       throw StoreError(
-        .notFound, "program '\(program.name)' has no run to continue in this store", hint: "leave out --continue")
+        .notFound, "program '\(program.name)' has no run to continue in this store",
+        hint: "leave out --continue")
     }
     return run.id
   }
@@ -115,7 +127,8 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
 
 /// `--param`, and where secret values come from.
 struct ParameterOptions: ParsableArguments {
-  @Option(name: .customLong("param"), help: "NAME=VALUE of a parameter; NAME=@FILE for a secret one. Repeatable.")
+  @Option(
+    name: .customLong("param"), help: "NAME=VALUE of a parameter; NAME=@FILE for a secret one. Repeatable.")
   var texts: [String] = []
 
   func values(for program: Program, former: [String: JSONValue]? = nil) throws -> ParameterValues {

@@ -55,7 +55,8 @@ struct SchemaCommand: ParsableCommand {
     }
     guard let text = Schema.describe(kind, path: path) else {
       let near = Name.nearest(to: path, among: Schema.paths(of: kind)).map { "did you mean '\($0)'?" }
-      throw CommandFailure(status: .notFound, what: "\(kind.rawValue) files have no key '\(path)'", mend: near ?? "")
+      throw CommandFailure(
+        status: .notFound, what: "\(kind.rawValue) files have no key '\(path)'", mend: near ?? "")
     }
     Say.line(text)
   }

@@ -16,7 +16,9 @@ enum Detached {
     var arguments = ["run", file, "--continue", "--run-id", run, "--quiet"]
     for text in parameters.texts where text.contains("=@") { arguments += ["--param", text] }
     arguments += ["--max-concurrent", String(running.slots(configuration))]
-    arguments += ["--log-dir", running.logDirectory(configuration), "--work-dir", running.workDirectory(configuration)]
+    arguments += [
+      "--log-dir", running.logDirectory(configuration), "--work-dir", running.workDirectory(configuration),
+    ]
     if running.pin { arguments.append("--pin") }
     if let config = storeOptions.config { arguments += ["--config", config] }
     // The store may hold a password: it goes through the environment, which only this user can read.

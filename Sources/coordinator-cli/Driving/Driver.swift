@@ -93,7 +93,8 @@ struct Driver {
     return try await open.store.enlist(
       AgentIdentity(
         host: LocalHost.name, instance: "embedded-\(pid)", incarnation: slot.incarnation, pid: pid,
-        processStart: LocalProcess.startTime(of: pid) ?? 0, bootID: LocalProcess.bootID(), journal: slot.journal,
+        processStart: LocalProcess.startTime(of: pid) ?? 0, bootID: LocalProcess.bootID(),
+        journal: slot.journal,
         version: CoordinatorCommand.version, isEmbedded: true))
   }
 
@@ -153,7 +154,8 @@ final class Interrupts: Sendable {
     }
     let (read, write) = (ends[0], ends[1])
     let count = Mutex(0)
-    source = DispatchSource.makeReadSource(fileDescriptor: read, queue: DispatchQueue(label: "eventor.signals"))
+    source = DispatchSource.makeReadSource(
+      fileDescriptor: read, queue: DispatchQueue(label: "eventor.signals"))
     source.setEventHandler {
       var byte: UInt8 = 0
       while Glibc.read(read, &byte, 1) == 1 {

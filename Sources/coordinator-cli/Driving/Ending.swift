@@ -30,7 +30,8 @@ struct Ending {
       }
     }
     let recap = Recap.text(
-      summary: summary, tails: tails, store: open.shown, profile: json ? Say.errorProfile : Say.outProfile, now: Say.now)
+      summary: summary, tails: tails, store: open.shown, profile: json ? Say.errorProfile : Say.outProfile,
+      now: Say.now)
     if json { Say.aside(recap) } else { Say.out(recap) }
     let status = try await exitStatus(of: summary.run)
     if status != 0 { throw ExitCode(status) }
@@ -40,7 +41,9 @@ struct Ending {
     if let step = exitCodeFrom {
       var filter = OutputFilter()
       filter.step = step
-      if let code = try await open.store.outputs(of: run.id, filter).last?.task.exitCode { return Int32(code & 255) }
+      if let code = try await open.store.outputs(of: run.id, filter).last?.task.exitCode {
+        return Int32(code & 255)
+      }
     }
     return switch run.status {
     case .success: ExitStatus.success.rawValue

@@ -58,7 +58,8 @@ final class Progress: Sendable {
     case .ended(let claim, let outcome):
       let since = state.withLock { $0.running.removeValue(forKey: claim.task.number)?.since }
       let seconds = since.map { Double((ContinuousClock.now - $0) / .microseconds(1)) / 1_000_000 }
-      tell(claim, outcome.skipped ? .skipped : .ended(outcome.status, seconds: seconds, detail: outcome.detail))
+      tell(
+        claim, outcome.skipped ? .skipped : .ended(outcome.status, seconds: seconds, detail: outcome.detail))
     case .advanced(let advance):
       state.withLock { state in
         state.picture.status = advance.status

@@ -55,7 +55,9 @@ enum EnvironmentFlags {
   private static func options(of arguments: [String], _ command: any ParsableCommand.Type) -> [Option]? {
     guard let type = command.leaf(for: arguments) else { return nil }
     let help = type.helpMessage(columns: 10_000)
-    return help.matches(of: /(?m)^  (?:-\w, )?--([a-z-]+)( <)?/).map { Option(name: String($0.1), isFlag: $0.2 == nil) }
+    return help.matches(of: /(?m)^  (?:-\w, )?--([a-z-]+)( <)?/).map {
+      Option(name: String($0.1), isFlag: $0.2 == nil)
+    }
   }
 }
 
@@ -64,7 +66,9 @@ extension ParsableCommand {
   fileprivate static func leaf(for arguments: [String]) -> (any ParsableCommand.Type)? {
     var current: any ParsableCommand.Type = self
     for word in arguments {
-      guard let next = current.configuration.subcommands.first(where: { $0._commandName == word }) else { break }
+      guard let next = current.configuration.subcommands.first(where: { $0._commandName == word }) else {
+        break
+      }
       current = next
     }
     return current

@@ -19,7 +19,8 @@ enum FaultPlan {
     let faults = text.split(separator: ",").compactMap { entry -> Fault? in
       let parts = entry.split(separator: ":", maxSplits: 1)
       let action = parts.count == 2 ? parts[1].split(separator: "@", maxSplits: 1) : []
-      guard let name = parts.first, let point = FaultPoint(rawValue: String(name)), let verb = action.first else {
+      guard let name = parts.first, let point = FaultPoint(rawValue: String(name)), let verb = action.first
+      else {
         Say.aside("error: EVENTOR_FAULTS has no such point or action: \(entry)\n")
         exit(ExitStatus.usage.rawValue)
       }
@@ -48,7 +49,9 @@ enum FaultPlan {
     case "fail": return .fail
     case "disconnect": return .disconnect
     default:
-      if action.hasPrefix("sleep="), let seconds = Double(action.dropFirst(6)) { usleep(UInt32(seconds * 1_000_000)) }
+      if action.hasPrefix("sleep="), let seconds = Double(action.dropFirst(6)) {
+        usleep(UInt32(seconds * 1_000_000))
+      }
     }
     return .none
   }

@@ -13,7 +13,8 @@ import Storage
 
 /// Where the store is, and how much is said: the options of nearly every command.
 struct StoreOptions: ParsableArguments {
-  @Option(help: "The store: a URL such as sqlite:PATH or postgresql://user@host/db, or a tag of the configuration.")
+  @Option(
+    help: "The store: a URL such as sqlite:PATH or postgresql://user@host/db, or a tag of the configuration.")
   var store: String?
 
   @Option(help: "The configuration file.")
@@ -39,12 +40,16 @@ struct StoreOptions: ParsableArguments {
     } else if !text.contains(":") {
       let near = Name.nearest(to: text, among: configuration.databases.keys).map { "did you mean '\($0)'?" }
       throw CommandFailure(
-        status: .usage, what: "store '\(text)'", why: "it is no URL, and the configuration has no database of that name",
+        status: .usage, what: "store '\(text)'",
+        why: "it is no URL, and the configuration has no database of that name",
         mend: near ?? "give a URL such as sqlite:PATH, or add it under databases:")
     }
     let url = try StoreURL(text)
-    if let store, store == text, url.password != nil, getenv("EVENTOR_STORE").map({ String(cString: $0) }) != store {
-      Say.warning("the password in --store shows in the list of processes; put the URL into the configuration")
+    if let store, store == text, url.password != nil,
+      getenv("EVENTOR_STORE").map({ String(cString: $0) }) != store
+    {
+      Say.warning(
+        "the password in --store shows in the list of processes; put the URL into the configuration")
     }
     return (text, url)
   }
@@ -99,7 +104,9 @@ enum Places {
 
   /// `$XDG_STATE_HOME/eventor`, or `~/.local/state/eventor`.
   static var state: String {
-    if let base = ProcessInfo.processInfo.environment["XDG_STATE_HOME"], base.hasPrefix("/") { return base + "/eventor" }
+    if let base = ProcessInfo.processInfo.environment["XDG_STATE_HOME"], base.hasPrefix("/") {
+      return base + "/eventor"
+    }
     return (home ?? "/var/lib") + "/.local/state/eventor"
   }
 

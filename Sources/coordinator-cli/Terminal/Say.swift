@@ -20,7 +20,9 @@ enum Say {
     let bytes = Array(text.utf8)
     var done = 0
     while done < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done) }
+      let count = bytes.withUnsafeBytes {
+        Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done)
+      }
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return }
       done += count
@@ -40,7 +42,8 @@ enum Say {
     let isTerminal = isatty(descriptor) == 1
     let isKnown = isTerminal && ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
     return TerminalProfile(
-      isTerminal: isTerminal, width: isKnown ? Int(size.ws_col) : nil, height: isKnown ? Int(size.ws_row) : nil,
+      isTerminal: isTerminal, width: isKnown ? Int(size.ws_col) : nil,
+      height: isKnown ? Int(size.ws_row) : nil,
       environment: ProcessInfo.processInfo.environment)
   }
 
@@ -68,12 +71,14 @@ struct StandardErrorLog: LogHandler {
     let rank: (String) -> Int = { Self.order.firstIndex(of: $0) ?? Self.order.count }
     let pairs = all.sorted { (rank($0.key), $0.key) < (rank($1.key), $1.key) }
       .map { "\($0.key)=\(Self.quoted("\($0.value)"))" }
-    let line = ([Say.now.description, event.level.rawValue, "\(event.message)"] + pairs).joined(separator: " ")
+    let line = ([Say.now.description, event.level.rawValue, "\(event.message)"] + pairs).joined(
+      separator: " ")
     Say.aside(line + "\n")
   }
 
   private static func quoted(_ text: String) -> String {
     let clean = neutralised(text, onOneLine: true)
-    return clean.contains(where: { $0 == " " || $0 == "\"" }) ? "\"\(clean.replacingOccurrences(of: "\"", with: "'"))\"" : clean
+    return clean.contains(where: { $0 == " " || $0 == "\"" })
+      ? "\"\(clean.replacingOccurrences(of: "\"", with: "'"))\"" : clean
   }
 }
