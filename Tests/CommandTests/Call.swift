@@ -44,7 +44,8 @@ final class Call: Sendable {
     let words = CStrings(["env", "-C", directory] + command + arguments)
     let variables = CStrings(environment.map { "\($0.key)=\($0.value)" })
     var started: pid_t = 0
-    let error = posix_spawn(&started, "/usr/bin/env", &actions, &attributes, words.pointers, variables.pointers)
+    let error = posix_spawn(
+      &started, "/usr/bin/env", &actions, &attributes, words.pointers, variables.pointers)
     guard error == 0 else {
       throw NotStarted(description: "\(command[0]): \(String(cString: strerror(error)))")
     }

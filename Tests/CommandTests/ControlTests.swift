@@ -13,7 +13,8 @@ struct ControlTests {
       b: {on: go_by_hand, shell: echo $EVENTOR_STEP_SEQUENCE >> order}
     """
 
-  @Test("trigger raises an event once per sequence, and reopens a run that ended well", arguments: TestStore.all)
+  @Test(
+    "trigger raises an event once per sequence, and reopens a run that ended well", arguments: TestStore.all)
   func trigger(kind: TestStore.Kind) async throws {
     try await World.with(kind, program: Self.byHand) { world in
       _ = try await world.finish()
@@ -85,7 +86,8 @@ struct ControlTests {
       b: {after: [a]}
     """
 
-  @Test("cancel ends a step that ignores SIGTERM, and its children in other sessions", arguments: TestStore.all)
+  @Test(
+    "cancel ends a step that ignores SIGTERM, and its children in other sessions", arguments: TestStore.all)
   func cancel(kind: TestStore.Kind) async throws {
     try await World.with(kind, program: Self.stubborn) { world in
       let call = try world.begin("--json")

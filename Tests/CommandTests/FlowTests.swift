@@ -143,7 +143,8 @@ struct FlowTests {
     }
   }
 
-  @Test("a loop goes over what the step that starts it has just written, and over the results of another loop")
+  @Test(
+    "a loop goes over what the step that starts it has just written, and over the results of another loop")
   func loopOverResults() async throws {
     let program = """
       program: results

@@ -139,7 +139,8 @@ struct LimitTests {
     }
   }
 
-  @Test("after an unhandled failure nothing new starts, unless the program says so", arguments: [true, false])
+  @Test(
+    "after an unhandled failure nothing new starts, unless the program says so", arguments: [true, false])
   func stopOnFailure(stops: Bool) async throws {
     let program = """
       program: stopping

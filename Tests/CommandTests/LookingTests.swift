@@ -77,12 +77,14 @@ struct LookingTests {
       }
       for flag in [["--output", "json"], ["--json"]] {
         let answer = try await world.start(["tasks", "r"] + columns + flag).answer()
-        #expect(try answer.decoded(as: [Row].self) == [Row(step: "a", attempt: 2), Row(step: "b", attempt: 1)])
+        #expect(
+          try answer.decoded(as: [Row].self) == [Row(step: "a", attempt: 2), Row(step: "b", attempt: 1)])
       }
       let table = try await output()
       #expect(table.contains("STEP"))
       #expect(try await !output("--no-header").contains("STEP"))
-      let all = try await world.run("tasks", "r", "--all-attempts", "--output", "csv", "--columns", "step,attempt")
+      let all = try await world.run(
+        "tasks", "r", "--all-attempts", "--output", "csv", "--columns", "step,attempt")
       #expect(all.lines == ["step,attempt", "a,1", "a,2", "b,1"])
       let unknown = try await world.run("tasks", "r", "--columns", "stp")
       #expect(unknown.code == 2, "\(unknown)")
@@ -115,15 +117,19 @@ struct LookingTests {
     }
   }
 
-  @Test("logs shows the newest attempt, another, the last lines, and those of a sequence", arguments: TestStore.all)
+  @Test(
+    "logs shows the newest attempt, another, the last lines, and those of a sequence",
+    arguments: TestStore.all)
   func logs(kind: TestStore.Kind) async throws {
     try await World.with(kind, program: Self.program) { world in
       _ = try await world.finish()
       #expect(
         try await world.run("logs", "r", "a").stdout == (1...5).map { "line \($0) of 2\n" }.joined())
-      #expect(try await world.run("logs", "r", "a", "--attempt", "1", "--tail", "1").stdout == "line 5 of 1\n")
+      #expect(
+        try await world.run("logs", "r", "a", "--attempt", "1", "--tail", "1").stdout == "line 5 of 1\n")
       #expect(try await world.run("logs", "r", "a", "--tail", "2").lines == ["line 4 of 2", "line 5 of 2"])
-      #expect(try await world.run("logs", "r", "a", "--sequence", "1", "--tail", "1").stdout == "line 5 of 2\n")
+      #expect(
+        try await world.run("logs", "r", "a", "--sequence", "1", "--tail", "1").stdout == "line 5 of 2\n")
       #expect(try await world.run("logs", "r", "a", "--sequence", "2").code == 3)
       #expect(try await world.run("logs", "r", "a", "--attempt", "9").code == 3)
       let near = try await world.run("logs", "r", "aa")

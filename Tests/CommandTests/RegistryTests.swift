@@ -125,7 +125,8 @@ struct RegistryTests {
 struct StoreCareTests {
   static let program = "program: kept\nsteps: {a: {run: [echo, hello]}}\n"
 
-  @Test("migrate makes a store, again changes nothing, and status shows what is in it", arguments: TestStore.all)
+  @Test(
+    "migrate makes a store, again changes nothing, and status shows what is in it", arguments: TestStore.all)
   func migrate(kind: TestStore.Kind) async throws {
     struct Status: Decodable {
       struct Table: Decodable {

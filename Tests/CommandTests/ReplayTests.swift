@@ -16,7 +16,8 @@ struct ReplayTests {
       d: {after: [c], shell: echo d >> order}
     """
 
-  @Test("recover skips what succeeded and runs what failed, with a changed parameter", arguments: TestStore.all)
+  @Test(
+    "recover skips what succeeded and runs what failed, with a changed parameter", arguments: TestStore.all)
   func recover(kind: TestStore.Kind) async throws {
     try await World.with(kind, program: Self.program) { world in
       let failed = try await world.finish(exit: 1)
@@ -220,7 +221,8 @@ struct ReplayTests {
     }
   }
 
-  @Test("a run whose process was killed is continued, and none of its steps is lost", arguments: TestStore.all)
+  @Test(
+    "a run whose process was killed is continued, and none of its steps is lost", arguments: TestStore.all)
   func continued(kind: TestStore.Kind) async throws {
     let program = """
       program: killed

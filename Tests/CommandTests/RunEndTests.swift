@@ -61,7 +61,8 @@ struct RunEndTests {
 
   @Test("Ctrl-C while the last step runs leaves a run that is over")
   func lastStep() async throws {
-    try await World.with(program: "program: p\nsteps: {a: {shell: \"touch started; sleep 0.3\"}}\n") { world in
+    try await World.with(program: "program: p\nsteps: {a: {shell: \"touch started; sleep 0.3\"}}\n") {
+      world in
       let call = try world.begin()
       try await world.file("started")
       interrupt(call)
@@ -70,7 +71,9 @@ struct RunEndTests {
     }
   }
 
-  @Test("the recap names each failed step with its last ten lines, and a command that goes on", arguments: TestStore.all)
+  @Test(
+    "the recap names each failed step with its last ten lines, and a command that goes on",
+    arguments: TestStore.all)
   func recap(kind: TestStore.Kind) async throws {
     let program = """
       program: told
@@ -94,7 +97,8 @@ struct RunEndTests {
       #expect(!answer.stdout.contains("\u{1b}"))
       if let password = world.url.password { #expect(!answer.description.contains(password)) }
       let ready = try #require(answer.lines.last { $0.contains("coordinator recover") })
-      let words = ready.components(separatedBy: "coordinator ").last?.split(separator: " ").map(String.init) ?? []
+      let words =
+        ready.components(separatedBy: "coordinator ").last?.split(separator: " ").map(String.init) ?? []
       #expect(words.starts(with: ["recover", "r", "--store"]))
       if kind == .sqlite {
         try world.write("mended", "")

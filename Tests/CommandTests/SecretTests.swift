@@ -48,7 +48,9 @@ struct SecretTests {
       let log = try await world.run("logs", "r", "s").stdout
       #expect(log.hasPrefix("it is *"))
       #expect(log.contains("again *"))
-      for command in [["status", "r"], ["status", "r", "--json"], ["logs", "r"], ["tasks", "r"], ["why", "r"]] {
+      for command in [
+        ["status", "r"], ["status", "r", "--json"], ["logs", "r"], ["tasks", "r"], ["why", "r"],
+      ] {
         let answer = try await world.start(command).answer()
         #expect(!answer.description.contains(Self.secret), "\(answer)")
       }

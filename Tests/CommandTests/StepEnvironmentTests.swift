@@ -98,9 +98,9 @@ struct StepEnvironmentTests {
           env: {VAR: shell's}
           cwd: ${param.where}
           shell: |
-            echo "${param.x}|${steps.s.result.a.0}|${steps.s.result.a.1.deep}|${steps.s.result.a.1}"
+            echo "${param.x}|${steps.s.result.a.0}|${steps.s.result.a.1.deep}|"'${steps.s.result.a.1}'
             echo "${VAR}|${UNSET:-unset}|$VAR|${#VAR}"
-            printf '%s\\n' '$${x}' '${param.list}' '${steps.s.result.n}'
+            printf '%s\\n' '$${x}' '${param.list}' '<${steps.s.result.n}>'
         argv: {after: [t], run: [printf, "%s|%s\\n", "${param.name}", "${VAR}"]}
       """ + "\n"
     let whole = program.replacing("parameters: {", with: "parameters: {where: {type: string, default: /}, ")
@@ -109,7 +109,7 @@ struct StepEnvironmentTests {
       #expect(report.run.parameters["x"] == .integer(-9))
       #expect(
         try await world.run("logs", "r", "t").lines == [
-          "-9|first|true|{\"deep\":true}", "shell's|unset|shell's|7", "${x}", "[1,\"two\"]", "null",
+          "-9|first|true|{\"deep\":true}", "shell's|unset|shell's|7", "${x}", "[1,\"two\"]", "<>",
         ])
       #expect(try await world.run("logs", "r", "argv").stdout == "a b|${VAR}\n")
     }
@@ -180,7 +180,8 @@ struct StepResultTests {
   @Test(
     "JSON is JSON, and everything else is text",
     arguments: [
-      (#"echo '{"a": [1, 2.5, null, "x"]}'"#, #"{"a":[1,2.5,null,"x"]}"#), ("echo 12", "12"), ("echo true", "true"),
+      (#"echo '{"a": [1, 2.5, null, "x"]}'"#, #"{"a":[1,2.5,null,"x"]}"#), ("echo 12", "12"),
+      ("echo true", "true"),
       ("echo hello there", #""hello there""#), ("printf 'two\\nlines\\n\\n'", #""two\nlines\n""#),
       ("echo '{broken'", #""{broken""#), ("printf ''", "null"), ("printf 'ü€'", #""ü€""#),
     ])
@@ -228,7 +229,9 @@ struct StepResultTests {
     #expect(report["l"] == nil)
   }
 
-  @Test("a line of the trigger file that is no event and sequence is a failure", arguments: ["letter 1 2", "letter a/b*"])
+  @Test(
+    "a line of the trigger file that is no event and sequence is a failure",
+    arguments: ["letter 1 2", "letter a/b*"])
   func badLines(line: String) async throws {
     let (task, report) = try await task("echo '\(line)' > $EVENTOR_TRIGGER_FILE", exit: 1)
     #expect(task.message?.contains("is not EVENT [SEQUENCE]") == true)

@@ -94,7 +94,9 @@ struct StepProcessTests {
       #expect(world.exists("cleaned"))
       for name in ["polite", "stubborn"] {
         #expect(report[name]?.status == "failure")
-        #expect(report[name]?.message == "exceeded its timeout of 300ms" || report[name]?.message == "exceeded its timeout of 0.3s", "\(report[name]?.message ?? "")")
+        #expect(
+          report[name]?.message == "exceeded its timeout of 300ms"
+            || report[name]?.message == "exceeded its timeout of 0.3s", "\(report[name]?.message ?? "")")
       }
       #expect(report["stubborn"]?.signal == "SIGKILL")
       #expect(report["quick"]?.status == "success")
@@ -133,7 +135,8 @@ struct StepProcessTests {
     }
   }
 
-  @Test("a false precondition skips the step, as a success with triggers of its own", arguments: TestStore.all)
+  @Test(
+    "a false precondition skips the step, as a success with triggers of its own", arguments: TestStore.all)
   func precondition(kind: TestStore.Kind) async throws {
     let program = """
       program: conditional

@@ -54,9 +54,12 @@ struct UsageTests {
       }
       let top = try await world.run("--help")
       #expect(top.stdout.contains("EXAMPLE"))
-      let names = "run validate graph program submit status runs tasks logs wait trigger cancel pause resume recover"
-      for name in names.split(separator: " ") + ["rerun", "mark", "why", "diff", "init", "example", "schema", "db", "doctor"] {
-        #expect(top.stdout.contains("  \(name) "), "\(name)")
+      let names = """
+        run validate graph program submit status runs tasks logs wait trigger cancel pause resume recover rerun mark why \
+        diff init example schema db doctor
+        """
+      for name in names.split(separator: " ").map(String.init) {
+        #expect(top.stdout.contains("\n  \(name) "), "\(name)")
       }
     }
   }
@@ -83,8 +86,10 @@ struct UsageTests {
       ["run", "program.yaml", "--run-id", "a/b"], ["run", "program.yaml", "--sequence", "1/2"],
       ["run", "program.yaml", "--param", "x"], ["run", "program.yaml", "--param", "=1"],
       ["run", "program.yaml", "--param", "y=1"], ["run", "program.yaml", "--param", "x=word"],
-      ["run", "program.yaml", "--param", "x=1", "--param", "x=2"], ["run", "program.yaml", "--param", "site=lab3"],
-      ["recover", "r", "--here", "--submit"], ["rerun", "r", "--plan"], ["mark", "r", "a", "done", "--reason", "x"],
+      ["run", "program.yaml", "--param", "x=1", "--param", "x=2"],
+      ["run", "program.yaml", "--param", "site=lab3"],
+      ["recover", "r", "--here", "--submit"], ["rerun", "r", "--plan"],
+      ["mark", "r", "a", "done", "--reason", "x"],
       ["mark", "r", "a", "success"], ["mark", "r", "a", "success", "--reason", ""], ["tasks"],
       ["tasks", "r", "--output", "xml"], ["logs", "r", "--tail", "-1"], ["schema", "nix"],
     ])
@@ -108,7 +113,9 @@ struct UsageTests {
   func unknownRun() async throws {
     try await World.with(program: "program: p\nsteps: {a: {}}\n") { world in
       try await world.run("db", "migrate")
-      for command in ["status", "tasks", "why", "logs", "wait", "cancel", "pause", "resume", "recover", "rerun", "graph"] {
+      for command in [
+        "status", "tasks", "why", "logs", "wait", "cancel", "pause", "resume", "recover", "rerun", "graph",
+      ] {
         for run in ["nix", "latest"] {
           let answer = try await world.run(command, run)
           #expect(answer.code == 3, "\(answer)")
@@ -193,7 +200,10 @@ struct EnvironmentNameTests {
     try await World.with(program: Self.program) { world in
       let answer = try await world.run(
         "run", world.program, "--run-id", "said", "--max-concurrent=2",
-        env: ["EVENTOR_USE_RUN_ID": "other", "EVENTOR_MAX_CONCURRENT": "x", "EVENTOR_JSON": "0", "EVENTOR_DETACH": "no"])
+        env: [
+          "EVENTOR_USE_RUN_ID": "other", "EVENTOR_MAX_CONCURRENT": "x", "EVENTOR_JSON": "0",
+          "EVENTOR_DETACH": "no",
+        ])
       #expect(answer.code == 0, "\(answer)")
       #expect(answer.stdout.contains("said"))
       let bad = try await world.run("run", world.program, env: ["EVENTOR_MAX_CONCURRENT": "x"])

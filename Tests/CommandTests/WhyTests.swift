@@ -24,10 +24,12 @@ struct WhyTests {
 
   static let situations: [Situation] = [
     Situation(
-      name: "all slots are taken", program: "steps:\n  \(hold)\n  s: {}", arguments: ["--max-concurrent", "1"],
+      name: "all slots are taken", program: "steps:\n  \(hold)\n  s: {}",
+      arguments: ["--max-concurrent", "1"],
       step: "s", code: "slots_full", says: ["hold/1"]),
     Situation(
-      name: "the step itself runs", program: "steps:\n  \(hold)", step: "hold", code: "running", says: ["hold/1"]),
+      name: "the step itself runs", program: "steps:\n  \(hold)", step: "hold", code: "running",
+      says: ["hold/1"]),
     Situation(
       name: "the step has ended", program: "steps:\n  \(hold)\n  s: {}", step: "s", when: ("s", "success"),
       code: "ended", says: ["success"]),
@@ -58,7 +60,8 @@ struct WhyTests {
         """, step: "s", code: "resource_short", says: ["license", "what the run keeps"]),
     Situation(
       name: "the run's limit is reached",
-      program: "config: {max_concurrent: 1}\nsteps:\n  \(hold)\n  s: {priority: -1}", step: "s", code: "limit_reached",
+      program: "config: {max_concurrent: 1}\nsteps:\n  \(hold)\n  s: {priority: -1}", step: "s",
+      code: "limit_reached",
       says: ["max_concurrent of the run", "1 of 1", "hold/1"]),
     Situation(
       name: "the group's limit is reached",
@@ -121,7 +124,8 @@ struct WhyTests {
           \(hold)
           bad: {run: ["false"]}
           s: {after: [bad]}
-        """, step: "s", when: ("bad", "failure"), code: "run_stopped", says: ["the success of bad was not raised"]),
+        """, step: "s", when: ("bad", "failure"), code: "run_stopped",
+      says: ["the success of bad was not raised"]),
   ]
 
   @Test("the reason is the true one", arguments: situations)

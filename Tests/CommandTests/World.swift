@@ -100,14 +100,16 @@ struct World: Sendable {
     host: String? = nil
   ) throws -> Call {
     var environment = [
-      "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": path("home"), "LANG": "C.UTF-8",
+      "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": path("home"),
+      "LANG": "C.UTF-8",
       "NO_COLOR": "1", "EVENTOR_STORE": store ?? self.store, "COMMAND_TEST": directory,
     ]
     environment.merge(env) { $1 }
     environment = environment.filter { !$0.value.isEmpty }
     let named = host.map { ["unshare", "--uts", "sh", "-c", #"hostname "$0" && exec "$@""#, $0] } ?? []
     return try Call(
-      command: named + [Executable.path], arguments: arguments, environment: environment, directory: directory,
+      command: named + [Executable.path], arguments: arguments, environment: environment,
+      directory: directory,
       stdin: stdin)
   }
 
@@ -179,7 +181,9 @@ enum Executable {
     let named = ProcessInfo.processInfo.environment["EVENTOR_TEST_BIN"].map { URL(fileURLWithPath: $0) }
     // The bundle is a file or a directory, by the version of the tools.
     let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
-    let candidates = [named, bundle.deletingLastPathComponent(), Bundle.main.bundleURL.deletingLastPathComponent()]
+    let candidates = [
+      named, bundle.deletingLastPathComponent(), Bundle.main.bundleURL.deletingLastPathComponent(),
+    ]
     let paths = candidates.compactMap { $0?.appendingPathComponent("coordinator").path }
     return paths.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "coordinator"
   }()

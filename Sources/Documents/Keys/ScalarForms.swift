@@ -120,7 +120,7 @@ extension Form<JSONValue> {
     switch node.content {
     case .scalar(let text, isPlain: false): return .string(text)
     case .scalar(let text, isPlain: true):
-      guard let value = CoreScalar(plain: text).json else {
+      guard let value = CoreScalar(plain: text).json(asWritten: text) else {
         reader.fail(node, path, wanted: "a finite number")
         return nil
       }

@@ -78,6 +78,11 @@ enum ParameterKeys {
     of node: YAMLNode, as kind: Program.Parameter.Kind?, _ path: String, _ reader: inout Reader
   ) -> JSONValue? {
     if kind == .string, case .scalar(let text, _) = node.content, !node.isNull { return .string(text) }
+    if kind == .number || kind == .integer, case .scalar(let text, isPlain: true) = node.content,
+      let number = CoreScalar(plain: text).json
+    {
+      return number
+    }
     return Form<JSONValue>.value.read(node, path, &reader)
   }
 }

@@ -29,6 +29,15 @@ enum CoreScalar: Equatable {
     }
   }
 
+  /// As a JSON value that shows itself the way `text` was written: a number written otherwise than JSON would write
+  /// it, such as `1.10` or `007`, is taken as text, for a version or a label must not lose its zeros.
+  func json(asWritten text: String) -> JSONValue? {
+    switch self {
+    case .integer, .number: json.map { $0.plainText == text ? $0 : .string(text) }
+    case .null, .bool, .text: json
+    }
+  }
+
   private static func number(_ text: String) -> CoreScalar? {
     if text.hasPrefix("0x"), let value = digits(text, radix: 16) { return .integer(value) }
     if text.hasPrefix("0o"), let value = digits(text, radix: 8) { return .integer(value) }
