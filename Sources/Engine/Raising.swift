@@ -109,6 +109,10 @@ extension Transition {
     switch task.form {
     case .ready, .waiting:
       changes.tasks[position] = task.with(form: .cancelled)
+      record(
+        .task, task.step, task.sequence, 1, from: task.form.status.rawValue,
+        to: TaskStatus.cancelled.rawValue,
+        "engine")
       try left(task.scope)
     case .cancelled, .impossible, .repeated, .marked: break
     }

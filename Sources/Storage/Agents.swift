@@ -135,6 +135,10 @@ extension SQLStore {
           """)
         guard moved == 1, let task = try self.task(held.number, locked, session) else { continue }
         claims.append(try builder.claim(task, host: task.host ?? locked.state.localHost, fence: task.fence))
+        let entry = Changes.HistoryEntry(
+          subject: .task, name: task.step, sequence: task.sequence.text, attempt: task.attempt,
+          from: task.status.rawValue, to: task.status.rawValue, actor: "agent \(agent)", token: task.fence)
+        try self.record([entry], locked.state, session)
       }
       return claims
     }

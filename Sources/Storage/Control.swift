@@ -39,7 +39,10 @@ extension SQLStore {
   /// A run that ended well is running again, in the same recovery.
   private func reopen(_ run: LockedRun, by user: String, _ session: any Session) throws -> LockedRun {
     try session.execute(
-      "UPDATE ev_run SET status = 'running', ended_at = NULL WHERE run_key = \(run.state.key)")
+      """
+      UPDATE ev_run SET status = 'running', ended_at = NULL, deadline_at = NULL, queue_deadline_at = NULL
+      WHERE run_key = \(run.state.key)
+      """)
     try session.execute(
       """
       UPDATE ev_recovery SET status = 'running', ended_at = NULL

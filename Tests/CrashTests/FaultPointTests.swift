@@ -116,7 +116,6 @@ private struct FaultedRun {
     for (key, end) in ended where after.run.recovery == before?.run.recovery {
       #expect(after.ends[key] == end, "\(context) \(key)")
     }
-    try await world.expectConsistent(context)
     try await until("\(context) no process is left") { world.leftovers().isEmpty }
   }
 
@@ -140,8 +139,10 @@ private struct FaultedRun {
 
   private func goOn(_ report: Report?, _ end: Launched.End) async throws {
     guard let report else {
-      let isSubmitting = [.submitBeforeCommit, .applyBefore, .applyAfterEnds, .applyAfterTasks, .applyAfterRun]
-        .contains(fault.point)
+      let isSubmitting = [
+        .submitBeforeCommit, .applyBefore, .applyAfterEnds, .applyAfterTasks, .applyAfterRun,
+      ]
+      .contains(fault.point)
       #expect(isSubmitting, "\(context) there is no run")
       return try await world.start(words, journalOf: id).succeeded(context)
     }

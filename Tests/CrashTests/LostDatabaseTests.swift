@@ -18,7 +18,7 @@ struct LostDatabaseTests {
       var random = SplitMix64(7)
       var ended = 0
       // As many runs as it takes to have cut many connections.
-      for number in 1...20 where ended < 60 {
+      for number in 1...40 where ended < 40 {
         let id = "r\(number)"
         let process = try world.start(words + [id], journalOf: id)
         try await until("\(id) begins; \(process.stderr)") { !world.journal(of: id).lines.isEmpty }
@@ -26,14 +26,14 @@ struct LostDatabaseTests {
           var ended = 0
           while process.end == nil, world.journal(of: id).starts["d5 1"] == nil {
             ended += try await endConnections(of: world, pool)
-            try await Task.sleep(for: .milliseconds(Int.random(in: 1...60, using: &random)))
+            try await Task.sleep(for: .milliseconds(Int.random(in: 1...150, using: &random)))
           }
           return ended
         }
         try await process.succeeded("\(kind) \(id)")
         try await expectUndisturbed(world, id, expected)
       }
-      #expect(ended >= 60)
+      #expect(ended >= 40)
       RandomKillTests.say("\(kind): \(ended) connections ended by the server")
     }
   }
@@ -95,8 +95,11 @@ struct LostDatabaseTests {
         let report = try #require(try await world.report(on: "r"))
         let expected = FaultPointTests.outcomeOfSmall
         #expect(report.outcome == expected, "\(expected.difference(to: report.outcome))")
-        #expect(
-          world.journal(of: "r").starts.values.allSatisfy { $0 == 1 } || world.journal(of: "r").doubled == [])
+        let journal = world.journal(of: "r")
+        #expect(journal.doubled == [])
+        for (key, count) in journal.starts where count != (key == "flaky 1" ? 2 : 1) {
+          Issue.record("\(key) was started \(count) times")
+        }
         try await world.expectConsistent()
       }
     }

@@ -123,10 +123,10 @@ struct SQLiteFileTests {
       do {
         try await body(directory)
       } catch {
-        try run("umount", directory)
+        try run("umount", "--lazy", directory)
         throw error
       }
-      try run("umount", directory)
+      try run("umount", "--lazy", directory)
     }
   }
 

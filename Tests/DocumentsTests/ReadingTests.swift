@@ -34,14 +34,14 @@ struct ReadingTests {
     #expect(program.name == "2026.10")
     #expect(program.description == "yes")
     let defaults: [JSONValue?] = [
-      .integer(9), .integer(-7), .integer(31), .number(0.25), .number(1000), .string("9"), .bool(true),
+      .integer(9), .integer(-7), .string("0x1F"), .number(0.25), .string("1e3"), .string("9"), .bool(true),
       .string("yes"),
       .string("off"), .null, .array([.integer(1), .string("1"), .string("no"), .object(["a": .null])]),
       .string("007"), nil,
     ]
     #expect(program.parameters.map(\.defaultValue) == defaults)
     let kinds: [Program.Parameter.Kind] = [
-      .integer, .integer, .integer, .number, .number, .string, .boolean, .string, .string, .any, .list,
+      .integer, .integer, .string, .number, .string, .string, .boolean, .string, .string, .any, .list,
       .string, .integer,
     ]
     #expect(program.parameters.map(\.kind) == kinds)

@@ -29,7 +29,7 @@ struct VersionTests {
       events: [done, go]
       parameters:
         a: 1
-        b: 2.50
+        b: 2.5
       program: "nightly"
       """,
       text + "\nconfig: {max_concurrent: 0}",

@@ -24,7 +24,9 @@ import Testing
     let count = Self.number("EVENTOR_PROPERTY_COUNT", 1000)
     print("seeds \(Self.first)..<\(Self.first + UInt64(count))")
     try await withSQLStore(StoreURL("sqlite::memory:")) { store in
-      for seed in Self.knownSeeds + (Self.first..<Self.first + UInt64(count)) { try await compare(seed, on: store) }
+      for seed in Self.knownSeeds + (Self.first..<Self.first + UInt64(count)) {
+        try await compare(seed, on: store)
+      }
     }
   }
 
@@ -67,7 +69,9 @@ import Testing
     _ = try await check("rerun of \(rerun)", run, again, harness)
   }
 
-  private func check(_ what: String, _ run: String, _ expected: Outcome, _ harness: EngineHarness) async throws -> Bool {
+  private func check(_ what: String, _ run: String, _ expected: Outcome, _ harness: EngineHarness)
+    async throws -> Bool
+  {
     let found = try await harness.observed(run)
     let wanted = Observation(expected)
     guard found != wanted else { return true }
@@ -85,7 +89,9 @@ import Testing
     try await withSQLStore(StoreURL("sqlite::memory:")) { store in
       for seed in (Self.first + 5000)..<(Self.first + 5200) {
         var random = RandomProgram.confluent(seed: seed).random
-        for position in random.program.steps.indices { random.program.steps[position].action = .run(["true"]) }
+        for position in random.program.steps.indices {
+          random.program.steps[position].action = .run(["true"])
+        }
         var harness = try await EngineHarness(random, store)
         let run = try await harness.run()
         // A plan shows what happens if everything that runs succeeds.

@@ -32,7 +32,8 @@ struct EngineHarness {
     for parameter in random.program.parameters { defaults[parameter.name] = parameter.defaultValue }
     let run = try await store.submit(
       Submission(
-        program: version, parameters: defaults, isStandalone: true, isUnpinned: true, localHost: "here", user: "test"))
+        program: version, parameters: defaults, isStandalone: true, isUnpinned: true, localHost: "here",
+        user: "test"))
     try await work(run)
     return run
   }
@@ -46,7 +47,8 @@ struct EngineHarness {
     while true {
       let advance = try await store.advance(
         AdvanceRequest(
-          run: run, agent: agent, ends: ends, slots: 1 + order.below(6), lockFor: TimeSpan(seconds: 300), host: nil,
+          run: run, agent: agent, ends: ends, slots: 1 + order.below(6), lockFor: TimeSpan(seconds: 300),
+          host: nil,
           localHost: "here"))
       #expect(advance.superseded.isEmpty)
       ends = []
