@@ -68,7 +68,7 @@ let package = Package(
     .systemLibrary(name: "CMySQL", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     // Bans fork and exec anywhere else: the keeper, which starts steps and outlives its agent.
-    .target(name: "CProcess", cSettings: [.unsafeFlags(["-Wall", "-Wextra"], .when(configuration: .debug))]),
+    .target(name: "CProcess"),
 
     // Holds the files against the table of modules and the house rules.
     .testTarget(name: "ContractTests", swiftSettings: strict),

@@ -72,6 +72,11 @@ static void not_started(struct keeper *keeper, struct step *step, struct failure
   bound(keeper, step);
 }
 
+static bool agent_hung_up(const struct keeper *keeper) {
+  struct pollfd polled = {.fd = keeper->socket, .events = POLLRDHUP};
+  return poll(&polled, 1, 0) > 0 && (polled.revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0;
+}
+
 static void refuse(struct keeper *keeper, uint64_t ticket, int error, int phase) {
   struct step step = {.ticket = ticket, .error = error, .phase = phase};
   answer(keeper, &step, EVK_NOT_STARTED);
@@ -82,6 +87,9 @@ static void start(struct keeper *keeper, const unsigned char *body, size_t lengt
   int error = parse_start(body, length, &request);
   uint64_t ticket = request.head.ticket;
   if (error != 0) return refuse(keeper, ticket, error, EVK_PHASE_FORK);
+  // Requests may have queued before the agent died. Whoever takes over counts what was not announced as never
+  // started, so nothing is announced any more once the agent is gone.
+  if (agent_hung_up(keeper)) keeper->agent_left = true;
   struct step *step = NULL;
   if (keeper->agent_left || keeper->is_quitting) {
     refuse(keeper, ticket, ESHUTDOWN, EVK_PHASE_QUITTING);

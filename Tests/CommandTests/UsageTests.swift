@@ -168,7 +168,7 @@ struct EnvironmentNameTests {
       a: {on: go, shell: "echo a ${param.x} $EVENTOR_STEP_SEQUENCE >> order; sleep 0.1"}
       b: {on: go, shell: echo b >> order; sleep 0.1}
       c: {on: later}
-    associations: [{event: go, to: [later], delay: 0.3}]
+    associations: [{event: go, to: [later], delay: 4}]
     """
 
   @Test("variables act as the flags of run")

@@ -10,13 +10,13 @@ struct Report: Decodable {
     let sequence: String
     let attempt: Int
     let status: String
-    let exit_code: Int?
-    let ended_at: String?
+    let exitCode: Int?
+    let endedAt: String?
 
     var key: String { "\(step) \(sequence)" }
     var isOver: Bool { ["success", "failure", "cancelled"].contains(status) }
     /// Everything of an end that must never change again.
-    var end: String { "\(status) of attempt \(attempt), exit code \(exit_code ?? -1), at \(ended_at ?? "-")" }
+    var end: String { "\(status) of attempt \(attempt), exit code \(exitCode ?? -1), at \(endedAt ?? "-")" }
   }
 
   struct Event: Decodable {

@@ -29,7 +29,7 @@ struct TakeoverTests {
     #expect(journal.successes == ["slow 1": 1, "next 1": 1], sourceLocation: place)
     let report = try #require(try await world.report(on: Self.id), sourceLocation: place)
     #expect(report.outcome.status == "success", sourceLocation: place)
-    #expect(report.tasks.map(\.exit_code) == [0, 0], sourceLocation: place)
+    #expect(report.tasks.map(\.exitCode) == [0, 0], sourceLocation: place)
     try await world.expectConsistent(from: place)
   }
 
@@ -69,7 +69,7 @@ struct TakeoverTests {
         #expect(try await next.ended() == .exited(code == "0" ? 0 : 1), "\(next.stderr)")
         let report = try #require(try await world.report(on: id))
         let slow = try #require(report.tasks.first { $0.step == "slow" })
-        #expect(slow.exit_code == Int(code))
+        #expect(slow.exitCode == Int(code))
         // Recovery runs a failed step again; that is what it is for.
         let isAgain = isRecovered && code != "0"
         #expect(world.journal(of: id).starts["slow 1"] == (isAgain ? 2 : 1))

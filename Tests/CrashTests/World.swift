@@ -75,7 +75,9 @@ struct World: Sendable {
     let launched = try await call("status", run, "--json")
     if launched.end == .exited(3) { return nil }
     try #require(launched.end == .exited(0), "\(launched.stderr)")
-    return try JSONDecoder().decode(Report.self, from: Data(launched.stdout.utf8))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Report.self, from: Data(launched.stdout.utf8))
   }
 
   /// What the steps of `run` wrote down.

@@ -196,7 +196,9 @@ final class MySQLSession: Session {
   }
 
   private func failure(_ statement: MySQLStatement, _ text: String) -> DatabaseError {
-    failure(statement.errorNumber, statement.errorText, text)
+    // MariaDB tells an error among the rows of a SELECT, such as a deadlock, of the connection only.
+    if statement.errorNumber == 0 { return failure(text) }
+    return failure(statement.errorNumber, statement.errorText, text)
   }
 
   /// The error of a failed call, after noting what it means for connection and transaction.
