@@ -44,6 +44,8 @@ struct StoreOptions: ParsableArguments {
         why: "it is no URL, and the configuration has no database of that name",
         mend: near ?? "give a URL such as sqlite:PATH, or add it under databases:")
     }
+    // A configuration is written by hand, where no shell expands the tilde.
+    if text.hasPrefix("sqlite:~/"), let home = Places.home { text = "sqlite:" + home + text.dropFirst(8) }
     let url = try StoreURL(text)
     if let store, store == text, url.password != nil,
       getenv("EVENTOR_STORE").map({ String(cString: $0) }) != store
