@@ -80,7 +80,8 @@ extension Transition {
   /// A failure of the run itself. A repeated one was judged in its own recovery: it stops nothing now.
   mutating func failRun(_ actor: String, isRepeated: Bool) throws {
     changes.run.failures += 1
-    if plan.program.config.stopOnFailure, !isRepeated {
+    if plan.program.config.stopOnFailure, !isRepeated, !changes.run.isStopped {
+      changes.run.message = changes.run.message ?? "stopped after the failure of \(actor)"
       try stop("not started: the run stopped after the failure of \(actor)")
     }
   }

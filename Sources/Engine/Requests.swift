@@ -417,7 +417,6 @@ public struct WaitReason: Sendable, Hashable {
     case retry
     case runStopped = "run_stopped"
     case runOver = "run_over"
-    case iterationNotOpen = "iteration_not_open"
     case noDriver = "no_driver"
     case ready
     case ended

@@ -17,6 +17,37 @@ struct LookingTests {
       b: {after: [a], shell: "printf ${param.x} > $EVENTOR_RESULT_FILE; exit ${param.code}"}
     """
 
+  @Test(
+    "logs --follow prints what steps write while they write it, and ends with the run",
+    arguments: TestStore.all)
+  func followed(kind: TestStore.Kind) async throws {
+    let program = """
+      program: followed
+      steps:
+        a: {shell: "echo one; while [ ! -e go ]; do sleep 0.05; done; echo two"}
+        b: {after: [a], shell: "echo three"}
+      """
+    try await World.with(kind, program: program) { world in
+      let run = try world.start(["run", world.program, "--run-id", "r", "--quiet"])
+      try await world.status { _ in true }
+      let follower = try world.start(["logs", "r", "--follow", "--json"])
+      // The first line is there before the step can end.
+      try await until("the first line") { follower.stdout.contains("one") }
+      try world.write("go", "")
+      let answer = await follower.answer()
+      #expect(answer.code == 0)
+      struct Piece: Decodable {
+        let step: String
+        let text: String
+      }
+      let pieces = try answer.lines.map { try JSONDecoder().decode(Piece.self, from: Data($0.utf8)) }
+      #expect(pieces.filter { $0.step == "a" }.map(\.text).joined() == "one\ntwo\n")
+      #expect(pieces.filter { $0.step == "b" }.map(\.text).joined() == "three\n")
+      #expect(await run.answer().code == 0)
+      #expect(try await world.run("logs", "r", "--follow", "--tail", "3").code == 2)
+    }
+  }
+
   @Test("runs are filtered by program, status, age and number", arguments: TestStore.all)
   func runs(kind: TestStore.Kind) async throws {
     struct Listed: Decodable {

@@ -20,12 +20,14 @@ public enum StepLog {
 
   /// `DIRECTORY/RUN/STEP/SEQUENCE.ATTEMPT.log`.
   ///
-  /// In a sequence `/` becomes `+`; every other byte outside `A-Z a-z 0-9 _ . : -` is percent-encoded, so that
+  /// In a recovery after the first it is `SEQUENCE+rRECOVERY.ATTEMPT.log`. In a sequence `/` becomes `+`; every other byte outside `A-Z a-z 0-9 _ . : -` is percent-encoded, so that
   /// two names never share a file. A run or step named `.` or `..`, an empty name and one too long for a file
   /// are refused.
   public static func path(
-    in directory: String, run: String, step: String, sequence: String, attempt: Int
+    in directory: String, run: String, step: String, sequence: String, recovery: Int = 0, attempt: Int
   ) throws(Failure) -> String {
+    // Attempts are counted anew in a recovery; no sequence that a person can write has a slash.
+    let sequence = recovery == 0 ? sequence : sequence + "/r\(recovery)"
     let run = try component(run, "run")
     let step = try component(step, "step")
     var file = ""

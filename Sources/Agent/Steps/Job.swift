@@ -33,11 +33,9 @@ struct Job: Sendable {
     self.files = files
     let environment = StepEnvironment(claim: claim, context: context, step: step, secrets: secrets)
     do {
-      // Attempts are counted anew in a recovery; no sequence that a person can write has a slash.
-      let suffix = claim.recovery == 0 ? "" : "/r\(claim.recovery)"
       let log = try StepLog.path(
-        in: places.logs, run: context.run, step: claim.task.step, sequence: claim.task.sequence.text + suffix,
-        attempt: claim.task.attempt)
+        in: places.logs, run: context.run, step: claim.task.step, sequence: claim.task.sequence.text,
+        recovery: claim.recovery, attempt: claim.task.attempt)
       let user = try step.user.map { try environment.fill($0) }
       if isNew {
         try StepLog.prepare(log)

@@ -61,13 +61,10 @@ struct StepEnvironment {
   static func inheritable(_ variables: [String: String], without secrets: some Swift.Sequence<String>)
     -> [String: String]
   {
-    let hidden = Set([
-      "PGPASSWORD", "PGPASSFILE", "MYSQL_PWD", "EVENTOR_STORE", "EVENTOR_CONFIG", "NOTIFY_SOCKET",
-    ])
+    let hidden = Set(["PGPASSWORD", "PGPASSFILE", "MYSQL_PWD", "NOTIFY_SOCKET"])
     let secrets = secrets.filter { !$0.isEmpty }
     return variables.filter { name, value in
-      !hidden.contains(name) && !name.hasPrefix("EVENTOR_PARAM_") && !name.hasPrefix("EVENTOR_TEST_")
-        && !name.hasPrefix("EVENTOR_SECRET") && !name.hasPrefix("EVENTOR_FAULT")
+      !hidden.contains(name) && !name.hasPrefix("EVENTOR_")
         && !secrets.contains { value.contains($0) }
     }
   }

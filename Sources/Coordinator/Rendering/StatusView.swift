@@ -19,7 +19,8 @@ public enum StatusView {
     var table = Table([
       Table.Column("step", maximumWidth: 40), Table.Column("sequence"),
       Table.Column("attempt", title: "TRY", alignment: .right), Table.Column("host"), Table.Column("status"),
-      Table.Column("exit", alignment: .right), Table.Column("started_at", title: "STARTED"),
+      Table.Column("exit_code", title: "EXIT", alignment: .right),
+      Table.Column("started_at", title: "STARTED"),
       Table.Column("seconds", title: "TIME", alignment: .right), Table.Column("message"),
     ])
     for task in tasks {

@@ -9,9 +9,11 @@ enum FileBytes {
   ///
   /// Works for pipes too, so that `/dev/stdin` and `<(…)` may be named.
   static func read(path: String) throws(DocumentError) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // A named pipe that nobody writes to would otherwise be waited for at its opening.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw unreadable(path, errno) }
     defer { close(descriptor) }
+    guard fcntl(descriptor, F_SETFL, 0) == 0 else { throw unreadable(path, errno) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw unreadable(path, errno) }
     if status.st_mode & S_IFMT == S_IFDIR {

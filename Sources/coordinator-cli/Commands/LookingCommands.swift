@@ -86,6 +86,12 @@ struct ListOptions: ParsableArguments {
   @Flag(help: "As --output json.")
   var json = false
 
+  /// Prints `table`; where all of it is wanted as JSON, `document`, whose keys are those of every other answer.
+  func show(_ table: Table, document: @autoclosure () -> String) throws {
+    if columns == nil, json || output == .json { return Say.out(document()) }
+    try show(table)
+  }
+
   func show(_ table: Table) throws {
     let chosen = try table.selecting(columns)
     Say.out(chosen.rendered(as: json ? .json : output, header: !noHeader, on: Say.outProfile))
@@ -142,7 +148,8 @@ struct RunsCommand: AsyncParsableCommand {
       filter.since = span
     }
     let open = try await storeOptions.open()
-    try list.show(StatusView.runs(try await open.store.runs(filter), now: Say.now))
+    let runs = try await open.store.runs(filter)
+    try list.show(StatusView.runs(runs, now: Say.now), document: RunJSON.list(runs))
   }
 }
 
@@ -172,7 +179,7 @@ struct TasksCommand: AsyncParsableCommand {
     let open = try await storeOptions.open()
     let id = try await open.store.runID(matching: run)
     let report = try await open.store.report(on: id, recovery: recovery, allAttempts: allAttempts)
-    try list.show(StatusView.tasks(report.tasks, now: Say.now))
+    try list.show(StatusView.tasks(report.tasks, now: Say.now), document: RunJSON.list(report.tasks))
   }
 }
 
@@ -219,98 +226,6 @@ struct WhyCommand: AsyncParsableCommand {
       )
       Say.line("    \(reason.mend)")
     }
-  }
-}
-
-/// `coordinator logs`.
-struct LogsCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "logs",
-    abstract: "Prints what steps wrote.",
-    discussion: """
-      The whole file is shown where it is on this host, else the last 64 KiB that the store keeps.
-
-      EXAMPLE
-        coordinator logs latest build --tail 20
-      """)
-
-  @Argument(help: "The run: its id, the beginning of it, or 'latest'.")
-  var run: String
-
-  @Argument(help: "Only this step.")
-  var step: String?
-
-  @Option(help: "Only this sequence.")
-  var sequence: String?
-
-  @Option(help: "This attempt, instead of the newest.")
-  var attempt: Int?
-
-  @Option(help: "Only the last lines of each.")
-  var tail: Int?
-
-  @Flag(help: "Print one JSON document.")
-  var json = false
-
-  @OptionGroup var storeOptions: StoreOptions
-
-  func validate() throws {
-    if let tail, tail < 0 { throw ValidationError("--tail must not be negative") }
-  }
-
-  func run() async throws {
-    let open = try await storeOptions.open()
-    let id = try await open.store.runID(matching: run)
-    if let step { try await check(step, of: id, open.store) }
-    var filter = OutputFilter()
-    filter.step = step
-    filter.sequence = sequence.map { Sequence($0) }
-    filter.attempt = attempt
-    let outputs = try await open.store.outputs(of: id, filter)
-    if step != nil, outputs.isEmpty {
-      throw StoreError(
-        .notFound, "no such task in run \(id)", hint: "`coordinator tasks \(id)` lists its tasks")
-    }
-    let shown = outputs.map { (task: $0.task, text: text(of: $0)) }
-    if json {
-      let rows = shown.map { task, text in
-        JSONObject([
-          ("step", task.step), ("sequence", task.sequence.text), ("attempt", task.attempt),
-          ("host", task.host),
-          ("log", task.logPath), ("text", text),
-        ])
-      }
-      return Say.out(JSONObject([("run", id), ("logs", rows)]).document)
-    }
-    let isOne = shown.count == 1
-    for (task, text) in shown where isOne || !text.isEmpty {
-      if !isOne { Say.line("==> \(task.step)/\(task.sequence) attempt \(task.attempt) <==") }
-      Say.out(Say.outProfile.isTerminal ? neutralised(text) : text)
-      if !text.isEmpty, !text.hasSuffix("\n") { Say.out("\n") }
-    }
-  }
-
-  private func check(_ step: String, of run: String, _ store: SQLStore) async throws {
-    let steps = try await store.program(of: run).steps.map(\.name)
-    guard !steps.contains(step) else { return }
-    let near = Name.nearest(to: step, among: steps).map { "did you mean '\($0)'?" }
-    throw StoreError(.notFound, "the program of run \(run) has no step '\(step)'", hint: near ?? "")
-  }
-
-  private func text(of output: OutputRecord) -> String {
-    var text = output.tail?.text ?? ""
-    // The store keeps the end only; the file, if it is on this host, has all.
-    if let kept = output.tail, kept.totalBytes > Int64(text.utf8.count) || tail == nil,
-      let path = output.task.logPath,
-      let whole = try? String(decoding: Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self),
-      whole.utf8.count >= text.utf8.count
-    {
-      text = whole
-    }
-    guard let tail else { return text }
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    let content = text.hasSuffix("\n") ? lines.dropLast() : lines[...]
-    return content.suffix(tail).map { $0 + "\n" }.joined()
   }
 }
 

@@ -1,0 +1,202 @@
+import Agent
+import ArgumentParser
+import Coordinator
+import Engine
+import Foundation
+import Model
+import Storage
+
+/// `coordinator logs`.
+struct LogsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "logs",
+    abstract: "Prints what steps wrote.",
+    discussion: """
+      The whole file is shown where it is on this host, else the last 64 KiB that the store keeps.
+
+      EXAMPLE
+        coordinator logs latest build --tail 20
+        coordinator logs latest --follow
+      """)
+
+  @Argument(help: "The run: its id, the beginning of it, or 'latest'.")
+  var run: String
+
+  @Argument(help: "Only this step.")
+  var step: String?
+
+  @Option(help: "Only this sequence.")
+  var sequence: String?
+
+  @Option(help: "This attempt, instead of the newest.")
+  var attempt: Int?
+
+  @Option(help: "Only the last lines of each.")
+  var tail: Int?
+
+  @Flag(help: "Go on printing what running steps write, until the run is over.")
+  var follow = false
+
+  @Option(help: "Where the steps' logs are, if not where the configuration says.")
+  var logDir: String?
+
+  @Flag(help: "Print one JSON document; with --follow one a line.")
+  var json = false
+
+  @OptionGroup var storeOptions: StoreOptions
+
+  func validate() throws {
+    if let tail, tail < 0 { throw ValidationError("--tail must not be negative") }
+    if follow, tail != nil || attempt != nil {
+      throw ValidationError(
+        "--follow shows the newest attempts from their beginning: leave out --tail and --attempt")
+    }
+  }
+
+  func run() async throws {
+    let open = try await storeOptions.open()
+    let id = try await open.store.runID(matching: run)
+    if let step { try await check(step, of: id, open.store) }
+    if follow {
+      let directory = try StepRunningOptions.parse(logDir.map { ["--log-dir", $0] } ?? [])
+        .logDirectory(storeOptions.configuration())
+      var follower = LogFollower(
+        store: open.store, run: id, step: step, sequence: sequence, directory: directory, json: json)
+      return try await follower.follow()
+    }
+    var filter = OutputFilter()
+    filter.step = step
+    filter.sequence = sequence.map { Sequence($0) }
+    filter.attempt = attempt
+    let outputs = try await open.store.outputs(of: id, filter)
+    if step != nil, outputs.isEmpty {
+      throw StoreError(
+        .notFound, "no such task in run \(id)", hint: "`coordinator tasks \(id)` lists its tasks")
+    }
+    let shown = outputs.map { (task: $0.task, text: text(of: $0)) }
+    if json {
+      let rows = shown.map { task, text in
+        JSONObject([
+          ("step", task.step), ("sequence", task.sequence.text), ("attempt", task.attempt),
+          ("host", task.host),
+          ("log", task.logPath), ("text", text),
+        ])
+      }
+      return Say.out(JSONObject([("run", id), ("logs", rows)]).document)
+    }
+    let isOne = shown.count == 1
+    for (task, text) in shown where isOne || !text.isEmpty {
+      if !isOne { Say.line("==> \(task.step)/\(task.sequence) attempt \(task.attempt) <==") }
+      Say.out(Say.outProfile.isTerminal ? neutralised(text) : text)
+      if !text.isEmpty, !text.hasSuffix("\n") { Say.out("\n") }
+    }
+  }
+
+  private func check(_ step: String, of run: String, _ store: SQLStore) async throws {
+    let steps = try await store.program(of: run).steps.map(\.name)
+    guard !steps.contains(step) else { return }
+    let near = Name.nearest(to: step, among: steps).map { "did you mean '\($0)'?" }
+    throw StoreError(.notFound, "the program of run \(run) has no step '\(step)'", hint: near ?? "")
+  }
+
+  private func text(of output: OutputRecord) -> String {
+    var text = output.tail?.text ?? ""
+    // The store keeps the end only; the file, if it is on this host, has all.
+    if let kept = output.tail, kept.totalBytes > Int64(text.utf8.count) || tail == nil,
+      let path = output.task.logPath,
+      let whole = try? String(decoding: Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self),
+      whole.utf8.count >= text.utf8.count
+    {
+      text = whole
+    }
+    guard let tail else { return text }
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    let content = text.hasSuffix("\n") ? lines.dropLast() : lines[...]
+    return content.suffix(tail).map { $0 + "\n" }.joined()
+  }
+}
+
+/// Prints what steps of a run write, as they write it, from their files on this host; what ran elsewhere is printed from
+/// the store when it has ended.
+private struct LogFollower {
+  let store: SQLStore
+  let run: String
+  let step: String?
+  let sequence: String?
+  let directory: String
+  let json: Bool
+
+  private struct Attempt: Hashable {
+    let step: String
+    let sequence: String
+    let recovery: Int
+    let attempt: Int
+  }
+  private var offsets: [Attempt: UInt64] = [:]
+  private var over: Set<Attempt> = []
+  private var last: Attempt?
+
+  init(store: SQLStore, run: String, step: String?, sequence: String?, directory: String, json: Bool) {
+    self.store = store
+    self.run = run
+    self.step = step
+    self.sequence = sequence
+    self.directory = directory
+    self.json = json
+  }
+
+  mutating func follow() async throws {
+    while true {
+      // The status first: what is written before the run is over is printed after that was seen.
+      let isOver = try await store.glance(at: run).status.isOver
+      let report = try await store.report(on: run, recovery: nil, allAttempts: false)
+      for task in report.tasks where task.startedAt != nil && !task.skipped {
+        if let step, task.step != step { continue }
+        if let sequence, task.sequence.text != sequence { continue }
+        try await show(task)
+      }
+      if isOver { return }
+      try await Task.sleep(for: .milliseconds(300))
+    }
+  }
+
+  private mutating func show(_ task: TaskRecord) async throws {
+    let attempt = Attempt(
+      step: task.step, sequence: task.sequence.text, recovery: task.recovery, attempt: task.attempt)
+    guard !over.contains(attempt) else { return }
+    let path =
+      try task.logPath
+      ?? StepLog.path(
+        in: directory, run: run, step: task.step, sequence: task.sequence.text, recovery: task.recovery,
+        attempt: task.attempt)
+    if let file = FileHandle(forReadingAtPath: path) {
+      defer { try? file.close() }
+      try file.seek(toOffset: offsets[attempt, default: 0])
+      // A piece at a time, so that a step that writes without end is followed in constant memory.
+      while let piece = try file.read(upToCount: 1 << 16), !piece.isEmpty {
+        offsets[attempt, default: 0] += UInt64(piece.count)
+        say(String(decoding: piece, as: UTF8.self), of: attempt)
+      }
+    } else if task.status.isOver {
+      var filter = OutputFilter()
+      filter.step = task.step
+      filter.sequence = task.sequence
+      for output in try await store.outputs(of: run, filter) { say(output.tail?.text ?? "", of: attempt) }
+    }
+    if task.status.isOver { over.insert(attempt) }
+  }
+
+  private mutating func say(_ text: String, of attempt: Attempt) {
+    guard !text.isEmpty else { return }
+    if json {
+      return Say.line(
+        JSONObject([
+          ("step", attempt.step), ("sequence", attempt.sequence), ("attempt", attempt.attempt),
+          ("text", text),
+        ]).line)
+    }
+    if last != attempt { Say.line("==> \(attempt.step)/\(attempt.sequence) attempt \(attempt.attempt) <==") }
+    last = attempt
+    Say.out(Say.outProfile.isTerminal ? neutralised(text) : text)
+  }
+}
