@@ -4,7 +4,7 @@ import Testing
 
 /// `coordinator run` killed with SIGKILL at random moments, over and over (issue 2: 200 of them).
 ///
-/// `EVENTOR_CRASH_MOMENTS` is how many on SQLite, an eighth of that on each server; `EVENTOR_CRASH_SEED` repeats one
+/// `EVENTOR_CRASH_MOMENTS` is how many on each database (200); `EVENTOR_CRASH_SEED` repeats one
 /// choice of moments, as far as the machine's own timing allows.
 @Suite(
   "A run whose process is killed at random moments comes to the same end", .serialized,
@@ -21,7 +21,7 @@ struct RandomKillTests {
       let expected = try #require(try await world.report(on: "plain")?.outcome)
       #expect(expected.tasks.count == 100)
 
-      let wanted = kind == .sqlite ? Self.moments : max(25, Self.moments / 8)
+      let wanted = Self.moments
       var random = SplitMix64(seed)
       var kills = 0
       var runs = 0
