@@ -4,6 +4,20 @@ import Testing
 
 @Suite("Programs run to their end")
 struct FlowTests {
+  @Test("a program may come from a pipe, which can be read only once")
+  func piped() async throws {
+    try await World.with(program: "program: piped\nsteps: {a: {run: [echo, a]}}\n") { world in
+      let line = #"cat "$1" | "$0" run /dev/stdin --run-id r --quiet --store "$2""#
+      let call = try Call(
+        command: ["/bin/sh", "-c", line, Executable.path], arguments: [world.program, world.store],
+        environment: ["PATH": "/usr/bin:/bin", "HOME": world.path("home")], directory: world.path(""),
+        stdin: nil)
+      let answer = await call.answer()
+      #expect(answer.code == 0, "\(answer)")
+      #expect(try await world.report("status", "r").run.program == "piped")
+    }
+  }
+
   @Test("a chain runs in order, and everything about it is told", arguments: TestStore.all)
   func chain(kind: TestStore.Kind) async throws {
     let program = """

@@ -274,11 +274,7 @@ struct SubmitCommand: AsyncParsableCommand {
 
   @OptionGroup var parameters: ParameterOptions
 
-  @Option(help: "The id of the run.")
-  var runID: String?
-
-  @Option(help: "Start in this sequence instead of those the program says.")
-  var sequence: String?
+  @OptionGroup var newRun: NewRunOptions
 
   @Flag(help: "Wait for its end, and end with its exit code.")
   var wait = false
@@ -287,15 +283,6 @@ struct SubmitCommand: AsyncParsableCommand {
   var json = false
 
   @OptionGroup var storeOptions: StoreOptions
-
-  func validate() throws {
-    if let sequence, !Sequence.isValidFromOutside(sequence) {
-      throw ValidationError("--sequence \(sequence): use 1 to 64 characters of A-Z a-z 0-9 _ . : -")
-    }
-    if let runID, !Name.isValid(runID) || runID.utf8.count > 64 {
-      throw ValidationError("--run-id \(runID): use 1 to 64 characters of A-Z a-z 0-9 _ . -")
-    }
-  }
 
   func run() async throws {
     let isFile = program.contains("/") || FileManager.default.fileExists(atPath: program)
@@ -321,8 +308,8 @@ struct SubmitCommand: AsyncParsableCommand {
     let values = try parameters.values(for: content)
     let id = try await open.store.submit(
       Submission(
-        program: version, id: runID, parameters: values.open, isStandalone: false, isUnpinned: false,
-        localHost: LocalHost.name, user: Person.name, sequence: sequence.map { Sequence($0) }))
+        program: version, id: newRun.runID, parameters: values.open, isStandalone: false, isUnpinned: false,
+        localHost: LocalHost.name, user: Person.name, sequence: newRun.sequence.map { Sequence($0) }))
     if wait { return try await Waiting(open: open, json: json, timeout: nil).wait(for: id) }
     if json {
       Say.out(RunJSON.document(try await open.store.report(on: id, recovery: nil, allAttempts: false)))

@@ -49,9 +49,7 @@ struct ReplayOptions: ParsableArguments {
       return Self.show(try await store.plan(request, of: id, by: Person.name), json: json)
     }
     let isHere = here || (report.run.isStandalone && !submit)
-    let driver = Driver(
-      open: open, options: running, configuration: try storeOptions.configuration(), secrets: values.secret,
-      passes: nil, log: try storeOptions.logger("eventor.run"))
+    let driver = try Driver(open, running, storeOptions, secrets: values.secret)
     if !report.run.status.isOver, isHere, report.run.isStandalone {
       // Its process may have been killed: then this ends what it left, and the run.
       try await driver.interrupt(id)
@@ -185,9 +183,7 @@ struct RerunCommand: AsyncParsableCommand, RunsSteps {
         isUnpinned: isHere && !options.running.pin,
         localHost: LocalHost.name, user: Person.name))
     if isHere {
-      let driver = Driver(
-        open: open, options: options.running, configuration: try options.storeOptions.configuration(),
-        secrets: values.secret, passes: nil, log: try options.storeOptions.logger("eventor.run"))
+      let driver = try Driver(open, options.running, options.storeOptions, secrets: values.secret)
       _ = try await driver.drive(id)
       return try await Ending(open: open, json: options.json).tell(id)
     }

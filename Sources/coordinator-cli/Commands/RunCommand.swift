@@ -36,11 +36,7 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     help: "Go on with a run that is not over: --run-id, or the newest of the program.")
   var continues = false
 
-  @Option(help: "The id of the run.")
-  var runID: String?
-
-  @Option(help: "Start in this sequence instead of those the program says.")
-  var sequence: String?
+  @OptionGroup var newRun: NewRunOptions
 
   @Flag(help: "Leave the run to a process in the background, and print its id.")
   var detach = false
@@ -53,23 +49,23 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
 
   func validate() throws {
     if let maxLoops, maxLoops < 1 { throw ValidationError("--max-loops must be at least 1") }
-    if let sequence, !Sequence.isValidFromOutside(sequence) {
-      throw ValidationError("--sequence \(sequence): use 1 to 64 characters of A-Z a-z 0-9 _ . : -")
+    if continues, newRun.sequence != nil {
+      throw ValidationError("--sequence can't be changed by --continue")
     }
-    if let runID, !Name.isValid(runID) || runID.utf8.count > 64 {
-      throw ValidationError("--run-id \(runID): use 1 to 64 characters of A-Z a-z 0-9 _ . -")
-    }
-    if continues, sequence != nil { throw ValidationError("--sequence can't be changed by --continue") }
   }
+
+  // Set once by the main thread before there is another, read after; a command itself holds only what is parsed.
+  private nonisolated(unsafe) static var document: ProgramDocument?
 
   func launchKeeper() throws {
     // Mistakes in the file are told before anything is made.
-    _ = try ProgramDocument.read(path: file)
+    Self.document = try ProgramDocument.read(path: file)
     if !detach { try running.launchKeeper(storeOptions.configuration()) }
   }
 
   func run() async throws {
-    let document = try ProgramDocument.read(path: file)
+    // Read once: a pipe such as /dev/stdin has nothing for a second time.
+    let document = try Self.document ?? ProgramDocument.read(path: file)
     for warning in document.warnings { Say.aside("\(warning)\n") }
     if let step = exitCodeFrom, !document.program.steps.contains(where: { $0.name == step }) {
       let near = Name.nearest(to: step, among: document.program.steps.map(\.name)).map {
@@ -87,9 +83,7 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     if detach {
       return try await Detached.start(id, file, parameters, running, storeOptions, open, json: json)
     }
-    let driver = Driver(
-      open: open, options: running, configuration: try storeOptions.configuration(), secrets: values.secret,
-      passes: maxLoops, log: try storeOptions.logger("eventor.run"))
+    let driver = try Driver(open, running, storeOptions, secrets: values.secret, passes: maxLoops)
     _ = try await driver.drive(id)
     try await Ending(open: open, json: json, exitCodeFrom: exitCodeFrom).tell(id)
   }
@@ -106,13 +100,14 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     let version = try await store.register(document.program, by: Person.name)
     return try await store.submit(
       Submission(
-        program: version, id: runID, parameters: values.open, isStandalone: true, isUnpinned: !running.pin,
-        localHost: LocalHost.name, user: Person.name, sequence: sequence.map { Sequence($0) }))
+        program: version, id: newRun.runID, parameters: values.open, isStandalone: true,
+        isUnpinned: !running.pin,
+        localHost: LocalHost.name, user: Person.name, sequence: newRun.sequence.map { Sequence($0) }))
   }
 
   /// The run to go on with: it must not be over, and is of this program.
   private func former(_ program: Program, _ store: SQLStore) async throws -> String {
-    if let runID { return try await store.runID(matching: runID) }
+    if let runID = newRun.runID { return try await store.runID(matching: runID) }
     var filter = RunFilter()
     filter.program = program.name
     let runs = try await store.runs(filter)
@@ -122,6 +117,24 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
         hint: "leave out --continue")
     }
     return run.id
+  }
+}
+
+/// What a new run is called, and where it starts: the options of `run` and `submit`.
+struct NewRunOptions: ParsableArguments {
+  @Option(help: "The id of the run.")
+  var runID: String?
+
+  @Option(help: "Start in this sequence instead of those the program says.")
+  var sequence: String?
+
+  func validate() throws {
+    if let sequence, !Sequence.isValidFromOutside(sequence) {
+      throw ValidationError("--sequence \(sequence): use 1 to 64 characters of A-Z a-z 0-9 _ . : -")
+    }
+    if let runID, !Name.isValid(runID) || runID.utf8.count > 64 {
+      throw ValidationError("--run-id \(runID): use 1 to 64 characters of A-Z a-z 0-9 _ . -")
+    }
   }
 }
 

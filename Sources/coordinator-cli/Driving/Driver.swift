@@ -19,6 +19,19 @@ struct Driver {
   let passes: Int?
   let log: Logger
 
+  /// A driver of runs in `open`; `passes` bounds how many times it works off what has matured.
+  init(
+    _ open: OpenStore, _ options: StepRunningOptions, _ storeOptions: StoreOptions, secrets: [String: String],
+    passes: Int? = nil
+  ) throws {
+    self.open = open
+    self.options = options
+    self.secrets = secrets
+    self.passes = passes
+    configuration = try storeOptions.configuration()
+    log = try storeOptions.logger("eventor.run")
+  }
+
   /// Drives `run`, going on with what an agent that is gone left running.
   func drive(_ run: String) async throws -> RunAgent.Ending {
     let store = open.store

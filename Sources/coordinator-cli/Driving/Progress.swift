@@ -67,12 +67,9 @@ final class Progress: Sendable {
           if let from = TaskStatus(rawValue: entry.from) { state.picture.counts[from, default: 0] -= 1 }
           if let to = TaskStatus(rawValue: entry.to) { state.picture.counts[to, default: 0] += 1 }
         }
-        for claim in advance.claims {
-          // Claims are not in the history of the transition; their tasks were ready.
-          _ = claim
-          state.picture.counts[.ready, default: 0] -= 1
-          state.picture.counts[.running, default: 0] += 1
-        }
+        // Claims are not in the history of the transition; their tasks were ready.
+        state.picture.counts[.ready, default: 0] -= advance.claims.count
+        state.picture.counts[.running, default: 0] += advance.claims.count
         for (status, count) in state.picture.counts where count < 0 { state.picture.counts[status] = 0 }
       }
     case .storeLost(let why): say("the store is away (\(why.prefix { $0 != "\n" })); running steps go on")
