@@ -95,7 +95,9 @@ cut_legs() { cat "$state/$1/cut" 2>/dev/null || true; }
 # A port of a bridge that is "disabled" (0) drops every frame in both directions; the link itself stays up, so that
 # nobody on either side is told. 3 is "forwarding".
 set_port() {
-  bridge -n "$(switch)" link set dev "$1.$2" state "$3" 2>/dev/null || true
+  # Without power a host has no port.
+  ip -n "$(switch)" link show "$1.$2" >/dev/null 2>&1 || return 0
+  bridge -n "$(switch)" link set dev "$1.$2" state "$3"
 }
 
 cut_off() {
