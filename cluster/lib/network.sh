@@ -77,7 +77,7 @@ plug() {
     for leg in $(legs_of "$host"); do
       printf 'addr add %s/24 dev %s\nlink set %s up\n' "$(address_of "$host" "$leg")" "$leg" "$leg"
       for other in $(hosts); do
-        if [ "$other" != "$host" ] && legs_of "$other" | grep -qx "$leg"; then
+        if [ "$other" != "$host" ] && grep -qx "$leg" <<<"$(legs_of "$other")"; then
           printf 'neigh replace %s lladdr %s dev %s nud permanent\n' \
             "$(address_of "$other" "$leg")" "$(hardware_address_of "$other" "$leg")" "$leg"
         fi
@@ -87,7 +87,12 @@ plug() {
   for leg in $(cut_legs "$host"); do set_port "$host" "$leg" 0; done
 }
 
-unplug() { ip netns del "$(netns_of "$1")" 2>/dev/null || true; }
+# The ports go by themselves when the kernel gets round to it; a host that is switched on again can't wait for that.
+unplug() {
+  local leg
+  for leg in $(legs_of "$1"); do ip -n "$(switch)" link del "$1.$leg" 2>/dev/null || true; done
+  ip netns del "$(netns_of "$1")" 2>/dev/null || true
+}
 
 # Where the host is cut off at present.
 cut_legs() { cat "$state/$1/cut" 2>/dev/null || true; }

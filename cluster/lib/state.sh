@@ -92,7 +92,8 @@ begin_with_host() {
   needs_root
   lock_cluster --shared
   read_cluster
-  hosts | grep -qx -- "$1" || fail 3 "there is no host '$1' in this cluster; there are: $(hosts | paste -sd ' ')"
+  # Not through a pipe: grep would leave as soon as it knows, and what it reads from would fail for that.
+  grep -qx -- "$1" <<<"$(hosts)" || fail 3 "there is no host '$1' in this cluster; there are: $(hosts | paste -sd ' ')"
 }
 
 begin_with_node() {

@@ -57,7 +57,7 @@ class Cluster:
         try:
             # Not through pipes: a process that outlives the command may hold their other end.
             with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-                code = subprocess.run([ROOT / "cluster" / words[0], *words[1:]], env=environment, cwd=self.shared,
+                code = subprocess.run([ROOT / "cluster" / words[0], *words[1:]], env=environment, cwd=ROOT,
                                       stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=timeout).returncode
                 out.seek(0), err.seek(0)
                 answer = Answer(code, out.read().decode(errors="replace"), err.read().decode(errors="replace"))

@@ -12,14 +12,14 @@ FIVE = ["s1", "s2", "s3", "s4", "s5"]
 
 
 def spoken(lines):
-    """The lines of an agent's log that are meant for people: those above debug."""
+    """The lines of an agent's log that want to be read: those above the telling of each step's start and end."""
     found = []
     for line in lines:
         try:
             level = str(json.loads(line).get("level", "")).lower()
         except ValueError:
             level = "unreadable"
-        if level not in ("trace", "debug"):
+        if level not in ("trace", "debug", "info"):
             found.append(line)
     return found
 
