@@ -82,6 +82,8 @@ public struct Program: Sendable, Hashable, Codable {
     public var name: String
     /// The hosts any of which may take a member's task.
     public var hosts: [String] = []
+    /// Labels that an agent must have to take a member's task, instead of a list of hosts.
+    public var match: [String: String]?
     /// Added to the environment of member steps.
     public var environment: [String: String] = [:]
     /// Working directory of member steps.
@@ -114,6 +116,22 @@ public struct Program: Sendable, Hashable, Codable {
     public var capacity: Int
     /// Over what it is counted.
     public var scope: Scope
+    /// Asks outside how many are free; both that and the capacity must allow.
+    public var sensor: Sensor?
+
+    /// A command that prints how many are free outside.
+    public struct Sensor: Sendable, Hashable, Codable {
+      /// The command.
+      public var command: [String]
+      /// How often it is asked.
+      public var every: TimeSpan
+
+      /// `command`, asked every 30 s unless said.
+      public init(command: [String], every: TimeSpan = TimeSpan(seconds: 30)) {
+        self.command = command
+        self.every = every
+      }
+    }
 
     /// A resource called `name`.
     public init(name: String, capacity: Int, scope: Scope) {

@@ -37,6 +37,8 @@ extension Program {
     public var onLost: OnLost = .rerun
     /// How many times it may be lost before that is a failure.
     public var maxLost = 3
+    /// What happens to it when its agent can't reach the store; nil: keep if pinned to a host, stop if in a group.
+    public var onCutOff: OnCutOff?
     /// A command; when it fails, the step ends as a skipped success.
     public var precondition: [String]?
     /// Turns the step into a loop over itself.
@@ -109,6 +111,14 @@ extension Program {
     case fail
   }
 
+  /// What becomes of a running task whose agent can't reach the store.
+  public enum OnCutOff: String, Sendable, Codable, CaseIterable {
+    /// It goes on, and its end is delivered when the store is back.
+    case keep
+    /// It is ended before anyone else could start it.
+    case stop
+  }
+
   /// How failed attempts are tried again.
   public struct Retry: Sendable, Hashable, Codable {
     /// An end that is, or is not, worth another attempt.
@@ -134,6 +144,8 @@ extension Program {
     public var onExit: [Condition] = []
     /// These ends are not tried again.
     public var notOnExit: [Condition] = []
+    /// Whether the next attempt goes to another host of the group, if there is one; nil is no.
+    public var elsewhere: Bool?
 
     /// `attempts` attempts without delay.
     public init(attempts: Int) { self.attempts = attempts }
