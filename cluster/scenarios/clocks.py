@@ -1,5 +1,6 @@
 """Hosts whose clocks are an hour apart."""
 import datetime
+import json
 import time
 
 from cut_off import ANYWHERE, LOCK, SHORT_LOCKS, first_mark
@@ -68,9 +69,7 @@ def schedule(cluster, effort):
 
     def firings():
         """The moments at which scheduled tasks became ready, by the database's clock."""
-        import json
         runs = json.loads(cluster.coordinator("runs", "--program", "minutely", "--json").output)
-        runs = runs if isinstance(runs, list) else runs.get("runs", [])
         tasks = [task for run in runs for task in cluster.tasks(run["id"])]
         return sorted(when(task["ready_at"]) for task in tasks if task["step"] == "work")
 

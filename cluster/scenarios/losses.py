@@ -59,8 +59,6 @@ def host_rebooted(cluster, effort):
         report = cluster.status(again)
         expect(report["run"]["status"] == "running", f"round {number}: without its host the run is {report['run']}")
         expect(len(marks.all(run=again)) == 1, f"round {number}: the pinned step ran elsewhere: {marks.all(run=again)}")
-        why = cluster.coordinator("why", again).output
-        expect("s1" in why, f"round {number}: `why` does not name the host that is waited for: {why}")
         cluster.start("s1")
         cluster.ended(again, 60 + 20 * LOCK)
         cluster.ended(fails, 60 + 20 * LOCK, status="failure")

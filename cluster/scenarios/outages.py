@@ -1,9 +1,7 @@
 """The database is away."""
 import json
-import threading
 import time
 
-from cut_off import ANYWHERE
 from harness import expect, wait_until
 from marks import Marks
 from scenario import scenario
@@ -40,12 +38,15 @@ def outage(cluster, effort):
     cluster.command("db", "stop")
     stopped = time.time()
     for host in ("db", "s1"):
-        began = time.monotonic()
-        answer = cluster.coordinator("status", host=host, accept=None)
-        took = time.monotonic() - began
-        expect(answer.code == 4, f"without a database `status` on {host} ends with {answer.code}: {answer.error}")
-        expect(took < 3.5, f"without a database `status` on {host} takes {took:.1f} s")
-        expect(len(answer.error.strip().splitlines()) == 1, f"without a database `status` on {host} says: {answer.error}")
+        took = []
+        # The best of three: a busy machine is slow now and then, a coordinator that waits too long is so always.
+        for _ in range(3):
+            began = time.monotonic()
+            answer = cluster.coordinator("status", host=host, accept=None)
+            took.append(time.monotonic() - began)
+            expect(answer.code == 4, f"without a database `status` on {host} ends with {answer.code}: {answer.error}")
+            expect(len(answer.error.strip().splitlines()) == 1, f"without a database `status` on {host} says: {answer.error}")
+        expect(min(took) < 3, f"without a database `status` on {host} takes {took} s")
     time.sleep(max(0, stopped + away - time.time()))
     cluster.command("db", "start")
     back = time.time()
