@@ -92,7 +92,7 @@ struct AgentLossTests {
     try await World.with(kind, program: program) { world in
       let first = try await world.agent("s1", ["--grace", "200ms"])
       try await world.submit()
-      try await world.line("", in: "ran")
+      try await until("it runs") { world.lines("ran").count == 1 }
       first.signal(SIGTERM)
       let ended = await first.answer()
       #expect(ended.code == 0 && ended.stderr.contains("handed over"), "\(ended)")
