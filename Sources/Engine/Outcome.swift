@@ -10,6 +10,8 @@ public struct Outcome: Sendable, Hashable {
   public var signal: String?
   /// Whether its timeout ended it.
   public var timedOut = false
+  /// Whether its guard ended it, because its agent could not renew its lock: nobody should count this as its own end.
+  public var wasCutOff = false
   /// Whether its precondition was false, so that nothing ran.
   public var skipped = false
   /// What went wrong, in a sentence.

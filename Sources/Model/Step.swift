@@ -37,6 +37,8 @@ extension Program {
     public var onLost: OnLost = .rerun
     /// How many times it may be lost before that is a failure.
     public var maxLost = 3
+    /// What happens when its agent can't reach the store; nil: see ``cutOffPolicy``.
+    public var onCutOff: OnCutOff?
     /// A command; when it fails, the step ends as a skipped success.
     public var precondition: [String]?
     /// Turns the step into a loop over itself.
@@ -51,6 +53,11 @@ extension Program {
 
     /// The seconds between SIGTERM and SIGKILL when a step does not say.
     public static let defaultKillAfter = TimeSpan(seconds: 10)
+
+    /// What happens when its agent can't reach the store. Unless it says so itself, a step that others of its group may
+    /// take over is stopped, so that it does not run twice at once; one that is bound to its host goes on, since nobody
+    /// else can start it.
+    public var cutOffPolicy: OnCutOff { onCutOff ?? (group == nil ? .keep : .stop) }
   }
 
   /// What a step does.
@@ -109,6 +116,14 @@ extension Program {
     case fail
   }
 
+  /// What happens to a running task whose agent can't reach the store.
+  public enum OnCutOff: String, Sendable, Codable, CaseIterable {
+    /// It goes on, and its end is recorded when the store is back.
+    case keep
+    /// It is ended before anybody else may start it.
+    case stop
+  }
+
   /// How failed attempts are tried again.
   public struct Retry: Sendable, Hashable, Codable {
     /// An end that is, or is not, worth another attempt.
@@ -141,9 +156,9 @@ extension Program {
 
   /// Bounds on a step's process.
   public struct Limits: Sendable, Hashable, Codable {
-    /// Bytes of memory.
+    /// Bytes of memory: of all its processes together in a cgroup, of the address space of each elsewhere.
     public var memory: Int64?
-    /// Cores.
+    /// Cores: how much processor time its processes may use together, in seconds a second.
     public var cpu: Double?
 
     /// No bounds.
