@@ -11,7 +11,8 @@ let strict: [SwiftSetting] = [
 let package = Package(
   name: "eventor",
   products: [
-    .executable(name: "coordinator", targets: ["coordinator"])
+    .executable(name: "coordinator", targets: ["coordinator"]),
+    .executable(name: "eventor-agent", targets: ["eventor-agent"]),
   ],
   traits: [
     .trait(name: "FaultPoints", description: "Named places where tests crash, pause or cut off the engine.")
@@ -51,15 +52,33 @@ let package = Package(
     .target(
       name: "Coordinator", dependencies: ["Model", "Engine", "Documents"],
       resources: [.embedInCode("Examples")], swiftSettings: strict),
-    // Composition, argument parsing and the terminal; no rule of the domain.
-    .executableTarget(
-      name: "coordinator",
+    // Bans a second terminal, log or exit code: what the executables share, and no command.
+    .target(
+      name: "CommandSupport",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
         "Coordinator", .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      swiftSettings: strict),
+    // Composition, argument parsing and the terminal; no rule of the domain.
+    .executableTarget(
+      name: "coordinator",
+      dependencies: [
+        "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
+        "Coordinator", "CommandSupport", .product(name: "Logging", package: "swift-log"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       path: "Sources/coordinator-cli",
+      swiftSettings: strict),
+    // The daemon of a node: composition and argument parsing; no rule of the domain.
+    .executableTarget(
+      name: "eventor-agent",
+      dependencies: [
+        "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
+        "CommandSupport", .product(name: "Logging", package: "swift-log"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: strict),
 
     // System libraries, one module map each: who may import which is in the targets above.
@@ -98,7 +117,7 @@ let package = Package(
       swiftSettings: strict),
     // The command as people and scripts call it: answers, exit codes, what steps see, and every kind of bad input.
     .testTarget(
-      name: "CommandTests", dependencies: ["coordinator", "Model", "Database", "TestSupport"],
+      name: "CommandTests", dependencies: ["coordinator", "eventor-agent", "Model", "Database", "TestSupport"],
       swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.
     .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),

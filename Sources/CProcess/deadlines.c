@@ -112,7 +112,7 @@ static void die(struct keeper *keeper, struct step *step, int64_t now) {
 void deadlines_kill(struct keeper *keeper, struct step *step) {
   if (is_gone(step) || step->stage == STAGE_DYING) return;
   list(keeper, step);
-  die(keeper, step, evk_since_boot());
+  die(keeper, step, since_boot());
 }
 
 void deadlines_stop(struct keeper *keeper, struct step *step, int64_t kill_at) {
@@ -157,7 +157,7 @@ static void set_timer(struct keeper *keeper) {
 }
 
 void deadlines_run(struct keeper *keeper) {
-  int64_t now = evk_since_boot();
+  int64_t now = since_boot();
   if (keeper->next_due <= now) {
     // Who has ended in time is not cut off.
     take_reports(keeper);

@@ -130,6 +130,9 @@ void minding_free(struct minding *minding);
 // Its minder, or -1 with `failure`.
 pid_t minder_start(struct minding *minding, struct failure *failure);
 
+// Microseconds of CLOCK_BOOTTIME: since the host was started, sleep included.
+int64_t since_boot(void);
+
 // MARK: Processes (processes.c, tree.c)
 
 struct process {

@@ -19,7 +19,7 @@ struct table {
   size_t count, capacity;
 };
 
-int64_t evk_since_boot(void) {
+int64_t since_boot(void) {
   struct timespec now = {0, 0};
   clock_gettime(CLOCK_BOOTTIME, &now);
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;

@@ -20,7 +20,7 @@ static void refuse(struct keeper *keeper, uint64_t ticket, int error, int phase)
 
 static bool has_run_out(const evk_start_request *head) {
   int64_t first = head->terminate_at > 0 ? head->terminate_at : head->kill_at;
-  return first > 0 && first <= evk_since_boot();
+  return first > 0 && first <= since_boot();
 }
 
 // Announced and given to a minder; 0, or an errno with `phase`.

@@ -34,6 +34,14 @@ public struct Dialect: Sendable, Hashable {
   /// As ``forUpdate``, leaving out rows that others have locked.
   public var forUpdateSkipLocked: String { kind == .sqlite ? "" : " FOR UPDATE SKIP LOCKED" }
 
+  /// The function that says where a text stands in another, from 1; 0 if nowhere: `f(text, part)`.
+  public var positionFunction: String { kind == .postgresql ? "strpos" : "instr" }
+
+  /// A text column between two spaces.
+  public func spaced(_ column: String) -> String {
+    kind == .mysql ? "CONCAT(' ', \(column), ' ')" : "(' ' || \(column) || ' ')"
+  }
+
   /// Column type of a primary key that counts up by itself.
   public var bigIdentity: String {
     switch kind {

@@ -103,6 +103,8 @@ public struct Changes: Sendable {
       case retried(Outcome, at: Timestamp)
       /// Its agent is gone; it is ready again.
       case lost(String)
+      /// Its agent has given it back; it is ready again, and that does not count as a loss.
+      case returned(String)
     }
     /// The task.
     public let task: TaskFact

@@ -10,10 +10,10 @@ public struct Outcome: Sendable, Hashable {
   public var signal: String?
   /// Whether its timeout ended it.
   public var timedOut = false
-  /// Whether its guard ended it, because its agent could not renew its lock: nobody should count this as its own end.
-  public var wasCutOff = false
   /// Whether its precondition was false, so that nothing ran.
   public var skipped = false
+  /// Whether its guard ended it, because the agent could not reach the store: then it has not ended, it was lost.
+  public var wasCutOff = false
   /// What went wrong, in a sentence.
   public var message: String?
   /// What it wrote to its result file.

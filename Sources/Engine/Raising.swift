@@ -196,7 +196,7 @@ extension Plan {
 extension Changes.TaskChange.Kind {
   fileprivate var makesReady: Bool {
     switch self {
-    case .ready, .broughtForward, .retried, .lost: true
+    case .ready, .broughtForward, .retried, .lost, .returned: true
     case .ended: false
     }
   }

@@ -115,14 +115,17 @@ public struct AdvanceRequest: Sendable {
   public var lockFor: TimeSpan
   /// Take only tasks of this host; nil takes all hosts for the local one.
   public var host: String?
+  /// Take only tasks of these queues, as an agent of the fleet does; nil for a command that runs its own run.
+  public var queues: [String]?
   /// The local host, recorded for tasks of groups.
   public var localHost: String
 
   /// A request of these values.
   public init(
     run: String, agent: Int64, ends: [TaskEnd], slots: Int, lockFor: TimeSpan, host: String?,
-    localHost: String
+    queues: [String]? = nil, localHost: String
   ) {
+    self.queues = queues
     self.run = run
     self.agent = agent
     self.ends = ends
@@ -179,9 +182,15 @@ public struct Holder: Sendable, Hashable {
   public let tasks: [HeldTask]
   /// Whether the first of its locks has expired.
   public let isExpired: Bool
+  /// Whether it has said goodbye, and left these to the next agent of its host.
+  public let hasLeft: Bool
 
   /// A holder.
-  public init(agent: Int64, identity: AgentIdentity, journal: String, tasks: [HeldTask], isExpired: Bool) {
+  public init(
+    agent: Int64, identity: AgentIdentity, journal: String, tasks: [HeldTask], isExpired: Bool,
+    hasLeft: Bool = false
+  ) {
+    self.hasLeft = hasLeft
     self.agent = agent
     self.identity = identity
     self.journal = journal
@@ -305,6 +314,10 @@ public struct ReplayRequest: Sendable, Hashable {
   public var marks: [Replay.Mark] = []
   /// Changed values of parameters.
   public var parameters: [String: JSONValue] = [:]
+  /// Whether a command carries the new recovery out itself, rather than the agents; nil: as before.
+  public var isStandalone: Bool?
+  /// Whether every host is then taken as the local one; nil: as before.
+  public var isUnpinned: Bool?
 
   /// A request of this kind.
   public init(kind: Replay.Kind) { self.kind = kind }
@@ -408,6 +421,7 @@ public struct WaitReason: Sendable, Hashable {
   /// The closed list of reasons.
   public enum Code: String, Sendable, CaseIterable {
     case noAgent = "no_agent"
+    case draining
     case slotsFull = "slots_full"
     case resourceShort = "resource_short"
     case limitReached = "limit_reached"

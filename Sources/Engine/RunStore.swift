@@ -4,7 +4,7 @@ public import Model
 ///
 /// Every call is one transaction: it happens whole or not at all. Calls throw ``StoreError`` for what was asked
 /// wrongly, and errors of the database for what could not be done.
-public protocol RunStore: RunRegistry, RunDriver, RunControl, RunInspection {}
+public protocol RunStore: RunRegistry, FleetDriver, RunControl, FleetControl, RunInspection {}
 
 /// Programs and submissions.
 public protocol RunRegistry: Sendable {

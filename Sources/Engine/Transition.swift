@@ -129,6 +129,16 @@ public struct Transition {
     record(task, to: "ready", "lost")
   }
 
+  /// The agent that runs `task` gives it back, so that another may run it: not a loss of the task's making.
+  public mutating func giveBack(_ task: TaskFact, _ message: String) throws {
+    if changes.run.isStopped { return try end(task, Outcome(.cancelled, message: message), chance: 0) }
+    guard plan.steps[task.step]?.definition.onLost != .fail else {
+      return try end(task, Outcome(.failure, message: message), chance: 0)
+    }
+    changes.taskChanges.append(.init(task: task, kind: .returned(message), releases: nil))
+    record(task, to: "ready", "given back")
+  }
+
   /// The time of a waiting task has come.
   public mutating func mature(_ task: TaskFact) {
     changes.taskChanges.append(.init(task: task, kind: .ready, releases: [:]))

@@ -37,7 +37,7 @@ extension Program {
     public var onLost: OnLost = .rerun
     /// How many times it may be lost before that is a failure.
     public var maxLost = 3
-    /// What happens when its agent can't reach the store; nil: see ``cutOffPolicy``.
+    /// What happens to it when its agent can't reach the store; nil: see ``cutOffPolicy``.
     public var onCutOff: OnCutOff?
     /// A command; when it fails, the step ends as a skipped success.
     public var precondition: [String]?
@@ -116,11 +116,11 @@ extension Program {
     case fail
   }
 
-  /// What happens to a running task whose agent can't reach the store.
+  /// What becomes of a running task whose agent can't reach the store.
   public enum OnCutOff: String, Sendable, Codable, CaseIterable {
-    /// It goes on, and its end is recorded when the store is back.
+    /// It goes on, and its end is delivered when the store is back.
     case keep
-    /// It is ended before anybody else may start it.
+    /// It is ended before anyone else could start it.
     case stop
   }
 
@@ -149,6 +149,8 @@ extension Program {
     public var onExit: [Condition] = []
     /// These ends are not tried again.
     public var notOnExit: [Condition] = []
+    /// Whether the next attempt goes to another host of the group, if there is one; nil is no.
+    public var elsewhere: Bool?
 
     /// `attempts` attempts without delay.
     public init(attempts: Int) { self.attempts = attempts }

@@ -76,35 +76,63 @@ final class Admission {
   private func isFree(_ key: Int64, _ demand: Demand, for task: TaskFact) throws -> Bool {
     if closed.contains(key) { return false }
     let rows = try session.query(
-      "SELECT used, capacity FROM ev_resource WHERE resource_key = \(key)\(raw: session.dialect.forUpdate)")
+      """
+      SELECT used, capacity, sensor_at, sensor_free FROM ev_resource
+      WHERE resource_key = \(key)\(raw: session.dialect.forUpdate)
+      """)
     guard let row = rows.first, try row.integer(0) + demand.amount <= row.integer(1) else { return false }
+    if let sensor = demand.sensor {
+      // Both must allow; a reading that is too old says nothing.
+      let isFresh =
+        try row.optionalInteger(2).map {
+          run.state.now.microseconds - $0 <= 2 * sensor.every.microseconds + Self.sensorSlack
+        } ?? false
+      guard isFresh, let free = try row.optionalInteger(3), free >= demand.amount else {
+        try askSensor(key)
+        return false
+      }
+    }
     return try !isOvertaking(key, task)
   }
 
-  /// Whether some other task has queued for the resource before.
-  private func isOvertaking(_ key: Int64, _ task: TaskFact) throws -> Bool {
-    let rows = try session.query(
+  /// How long a sensor's command may take on top of the pause between two readings.
+  private static let sensorSlack: Int64 = 5_000_000
+
+  /// Somebody waits for what the sensor says: it is asked now, unless its next turn is set already.
+  private func askSensor(_ key: Int64) throws {
+    try session.execute(
       """
-      SELECT k.run_key, k.task_no FROM ev_ticket k JOIN ev_run r ON r.run_key = k.run_key
-      WHERE k.resource_key = \(key)
-        AND (k.run_key = \(run.state.key)
-          OR (r.status = 'running' AND r.stopped = 0
-            AND r.tended_at > \(run.state.now.microseconds - Self.tendedWithin)))
-      ORDER BY k.ordering, k.since, k.run_key, k.task_no LIMIT 1
+      UPDATE ev_resource SET sensor_due = \(run.state.now.microseconds)
+      WHERE resource_key = \(key) AND sensor_due IS NULL
       """)
-    guard let row = rows.first else { return false }
-    if try row.integer(0) == run.state.key, try row.integer(1) == task.number { return false }
-    let own = -Int64(run.plan.steps[task.step]?.definition.priority ?? 0)
-    // A task of higher priority that has only now become ready goes before tickets of lower ones.
-    if task.status == .ready {
-      let head = try session.query(
-        """
-        SELECT ordering FROM ev_ticket
-        WHERE resource_key = \(key) AND run_key = \(row.integer(0)) AND task_no = \(row.integer(1))
-        """)
-      if let first = head.first, try first.integer(0) > own { return false }
-    }
-    return true
+  }
+
+  /// Whether some other task has queued for the resource before: one that an agent, or its own command, could start.
+  ///
+  /// Before is meant in one order over all resources: by priority, then by since when a task queues, whatever it queues
+  /// for. So the first of all is kept waiting by nothing but a shortage, and no two keep each other waiting.
+  private func isOvertaking(_ key: Int64, _ task: TaskFact) throws -> Bool {
+    let (own, since) = (task.ordering(in: run.plan), try self.since(of: task))
+    return try !session.query(
+      """
+      SELECT k.task_no FROM ev_ticket k JOIN ev_run r ON r.run_key = k.run_key
+      WHERE k.resource_key = \(key) AND r.status = 'running' AND r.stopped = 0
+        AND (k.ordering < \(own) OR (k.ordering = \(own) AND (k.since < \(since) OR (k.since = \(since)
+          AND (k.run_key < \(run.state.key) OR (k.run_key = \(run.state.key) AND k.task_no < \(task.number)))))))
+        AND (k.run_key = \(run.state.key) OR k.queue IS NOT NULL
+          OR r.tended_at > \(run.state.now.microseconds - Self.tendedWithin))
+        AND (k.queue IS NULL OR EXISTS (\(raw: Fleet.livingMember(of: "k.queue", session.dialect))))
+      LIMIT 1
+      """
+    ).isEmpty
+  }
+
+  /// Since when a task queues; one that has only now become ready begins to.
+  private func since(of task: TaskFact) throws -> Int64 {
+    guard task.status == .waiting else { return run.state.now.microseconds }
+    return try session.query(
+      "SELECT MIN(since) FROM ev_ticket WHERE run_key = \(run.state.key) AND task_no = \(task.number)"
+    ).first?.optionalInteger(0) ?? run.state.now.microseconds
   }
 
   /// The task leaves the ready ones, or stays where it queues, with a ticket for each resource that is short now.
@@ -126,14 +154,17 @@ final class Admission {
       try session.execute(
         "DELETE FROM ev_ticket WHERE run_key = \(run.state.key) AND task_no = \(task.number)")
     }
-    let order = -Int64(run.plan.steps[task.step]?.definition.priority ?? 0)
+    let order = task.ordering(in: run.plan)
+    let queue = try session.query(
+      "SELECT queue FROM ev_task WHERE run_key = \(run.state.key) AND no = \(task.number)"
+    ).first?.optionalText(0)
     try session.insert(
-      into: "ev_ticket", columns: ["resource_key", "run_key", "task_no", "amount", "ordering", "since"],
+      into: "ev_ticket",
+      columns: ["resource_key", "run_key", "task_no", "amount", "ordering", "since", "queue"],
       rows: short.map { key, demand in
         [
           .integer(key), .integer(run.state.key), .integer(task.number), .integer(demand.amount),
-          .integer(order),
-          .integer(since),
+          .integer(order), .integer(since), queue.databaseValue,
         ]
       })
   }
@@ -142,17 +173,19 @@ final class Admission {
   private func key(of demand: Demand) throws -> Int64 {
     if let known = keys[demand] { return known }
     let find: SQL = """
-      SELECT resource_key, capacity FROM ev_resource
+      SELECT resource_key, capacity, sensor, sensor_every FROM ev_resource
       WHERE scope = \(demand.scope) AND owner = \(demand.owner) AND name = \(demand.name)
       """
     var rows = try session.query(find)
     if rows.isEmpty {
       _ = try session.insert(
-        into: "ev_resource", columns: ["scope", "owner", "name", "capacity", "used"],
+        into: "ev_resource",
+        columns: ["scope", "owner", "name", "capacity", "used", "sensor", "sensor_every"],
         rows: [
           [
             .text(demand.scope), .text(demand.owner), .text(demand.name), .integer(demand.capacity),
-            .integer(0),
+            .integer(0), try demand.sensor.map { try JSONText.encode($0.command) }.databaseValue,
+            (demand.sensor?.every.microseconds).databaseValue,
           ]
         ],
         ignoringConflicts: true)
@@ -162,8 +195,18 @@ final class Admission {
       throw StoreError(.conflict, "resource '\(demand.name)' can't be recorded")
     }
     let key = try row.integer(0)
-    if try row.integer(1) != demand.capacity {
-      try session.execute("UPDATE ev_resource SET capacity = \(demand.capacity) WHERE resource_key = \(key)")
+    let sensor = try demand.sensor.map { try JSONText.encode($0.command) }
+    let every = demand.sensor?.every.microseconds
+    if try row.integer(1) != demand.capacity || row.optionalText(2) != sensor
+      || row.optionalInteger(3) != every
+    {
+      // What another command said of it says nothing of this one.
+      try session.execute(
+        """
+        UPDATE ev_resource SET capacity = \(demand.capacity), sensor = \(sensor), sensor_every = \(every),
+          sensor_at = NULL, sensor_free = NULL, sensor_due = NULL
+        WHERE resource_key = \(key)
+        """)
     }
     keys[demand] = key
     return key

@@ -19,7 +19,7 @@ extension SQLStore {
     var history: [Changes.HistoryEntry] = []
     var superseded: [Int64] = []
     try fault(.endBeforeTransition, session)
-    let changes = try transition(run, session) { transition in
+    let changes = try transition(run, by: request.agent, session) { transition in
       superseded = try record(request.ends, of: run, by: request.agent, in: &transition, session)
       if !run.state.status.isOver { try mature(run, in: &transition, session) }
     }
@@ -27,14 +27,17 @@ extension SQLStore {
     run = run.after(changes)
 
     var claims: [Claim] = []
-    if run.state.status == .running, !run.state.isStopped, request.slots > 0 {
+    if run.state.status == .running, !run.state.isStopped, request.slots > 0, try mayTake(request, session) {
       let claimer = Claimer(store: self, session: session, run: run, request: request)
       claims = try claimer.claim(request.slots)
-      // A loop opens its iterations as there is room for what they start.
-      while claims.count < request.slots, run.state.status == .running, !run.state.isStopped {
+      // A loop opens its iterations as there is room for what they start; what others are to start is no reason to
+      // write all of it out.
+      while claims.count < request.slots, run.state.status == .running, !run.state.isStopped,
+        try !hasBacklog(run.state.key, session)
+      {
         let growing = try SQLLedger(session: session, run: run.state).growingLoops()
         guard !growing.isEmpty else { break }
-        let grown = try transition(run, session) { transition in
+        let grown = try transition(run, by: request.agent, session) { transition in
           for loop in growing { try transition.grow(loop) }
         }
         history += grown.history
@@ -50,12 +53,60 @@ extension SQLStore {
           """)
       }
     }
+    let nextDue = try nextDue(run.state.key, now: run.state.now.microseconds, session)
+    try keepWake(of: run, nextDue: nextDue, isSeen: request.queues != nil, session)
     return Advance(
       context: RunContext(
         run: run.state.id, plan: run.plan, recovery: run.state.recovery, parameters: run.state.parameters),
       status: run.state.status, stopsRunning: run.state.verdict == nil ? nil : run.state.message ?? "stopped",
       claims: claims, superseded: superseded, history: history,
-      nextDue: try nextDue(run.state.key, now: run.state.now.microseconds, session), active: run.state.active)
+      nextDue: nextDue, active: run.state.active)
+  }
+
+  /// A draining host takes nothing, whether its agent knows of it already or not.
+  private func mayTake(_ request: AdvanceRequest, _ session: any Session) throws -> Bool {
+    guard request.queues != nil else { return true }
+    return try session.query("SELECT 1 FROM ev_drain WHERE host = \(request.localHost)").isEmpty
+  }
+
+  /// Whether so many tasks are ready already that no loop needs to be opened further for now.
+  private func hasBacklog(_ key: Int64, _ session: any Session) throws -> Bool {
+    try session.query(
+      """
+      SELECT COUNT(*) FROM (SELECT no FROM ev_task
+        WHERE run_key = \(key) AND open = 1 AND status = 'ready' LIMIT \(Transition.iterationsAtOnce)) backlog
+      """
+    ).first?.int(0) == Transition.iterationsAtOnce
+  }
+
+  /// Writes down when a run that is left to agents next needs one of them, whichever that will be.
+  ///
+  /// - Parameters:
+  ///   - nextDue: Microseconds until its next delay or deadline, if that is known already.
+  ///   - isSeen: Whether an agent asks, which then knows that moment itself; else some agent is told.
+  func keepWake(
+    of run: LockedRun, nextDue known: Int64?? = nil, isSeen: Bool = false, _ session: any Session
+  ) throws {
+    guard !run.isStandalone else { return }
+    let now = run.state.now.microseconds
+    var wake: Int64?
+    if !run.state.status.isOver {
+      let due = try known ?? self.nextDue(run.state.key, now: now, session)
+      wake = due.map { now + $0 }
+      // A loop with room for more, and nothing ready: whoever has a free slot opens it further.
+      if run.state.status == .running, !run.state.isStopped,
+        try !SQLLedger(session: session, run: run.state).growingLoops().isEmpty,
+        try session.query(
+          "SELECT no FROM ev_task WHERE run_key = \(run.state.key) AND open = 1 AND status = 'ready' LIMIT 1"
+        ).isEmpty
+      {
+        wake = now
+      }
+    }
+    if wake != run.wakeAt {
+      try session.execute("UPDATE ev_run SET wake_at = \(wake) WHERE run_key = \(run.state.key)")
+      if !isSeen, let wake, wake < run.wakeAt ?? .max { try noteAny(session) }
+    }
   }
 
   /// Ends that still hold their fence go into the transition; the numbers of the others are returned.
@@ -65,11 +116,12 @@ extension SQLStore {
   ) throws -> [Int64] {
     guard !ends.isEmpty else { return [] }
     var tasks: [Int64: TaskFact] = [:]
-    for chunk in ends.chunks(of: 64) {
+    for chunk in ends.sorted(by: { $0.number < $1.number }).chunks(of: 64) {
       let rows = try session.query(
         """
         SELECT \(raw: TaskFact.columns), holder FROM ev_task
-        WHERE run_key = \(run.state.key) AND no IN \(list: chunk.map(\.number))\(raw: session.dialect.forUpdate)
+        WHERE run_key = \(run.state.key) AND no IN \(list: chunk.map(\.number))
+        ORDER BY no\(raw: session.dialect.forUpdate)
         """)
       for row in rows where try row.optionalInteger(10) == agent {
         let task = try TaskFact(row)

@@ -97,22 +97,13 @@ extension SQLStore {
       let now = try session.clock()
       let rows = try session.query(
         """
-        SELECT t.holder, \(raw: AgentIdentity.columns("a")), t.no, t.fence, t.lock_until, t.agent, s.journal
+        SELECT t.holder, \(raw: AgentIdentity.columns("a")), t.no, t.fence, t.lock_until, t.agent, s.journal,
+          a.stopped_at
         FROM ev_run r JOIN ev_task t ON t.run_key = r.run_key JOIN ev_agent a ON a.agent_key = t.holder
           JOIN ev_agent s ON s.agent_key = t.agent
         WHERE r.id = \(run) AND t.open = 1 AND t.status = 'running' AND t.holder <> \(agent) ORDER BY t.no
         """)
-      var holders: [[Int64]: Holder] = [:]
-      for row in rows {
-        let key = [try row.integer(0), try row.integer(13)]
-        let task = HeldTask(run: run, number: try row.integer(10), fence: try row.integer(11))
-        let isExpired = try row.integer(12) < now
-        holders[key] = Holder(
-          agent: key[0], identity: try AgentIdentity(row, from: 1), journal: try row.text(14),
-          tasks: (holders[key]?.tasks ?? []) + [task],
-          isExpired: (holders[key]?.isExpired ?? false) || isExpired)
-      }
-      return holders.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
+      return try Holder.gather(rows, now: now) { _ in run }
     }
   }
 
@@ -144,21 +135,6 @@ extension SQLStore {
     }
   }
 
-  /// Gives up tasks whose agent is gone: they follow `on_lost`.
-  public func lose(_ tasks: [HeldTask], of run: String, because reason: String) async throws {
-    try await write { session in
-      let locked = try self.lock(run, session)
-      try self.transition(locked, session) { transition in
-        for held in tasks {
-          guard let task = try self.task(held.number, locked, session), task.status == .running,
-            task.fence == held.fence
-          else { continue }
-          try transition.lose(task, reason)
-        }
-      }
-    }
-  }
-
   func task(_ number: Int64, _ run: LockedRun, _ session: any Session) throws -> TaskFact? {
     try session.query(
       """
@@ -166,6 +142,25 @@ extension SQLStore {
       WHERE run_key = \(run.state.key) AND no = \(number)\(raw: session.dialect.forUpdate)
       """
     ).first.map { try TaskFact($0) }
+  }
+}
+
+extension Holder {
+  /// Gathers rows of holder, identity, task number, fence, lock, starter and its journal, and when the holder left, in
+  /// that order.
+  static func gather(_ rows: [Row], now: Int64, _ run: (Row) throws -> String) throws -> [Holder] {
+    var holders: [[Int64]: Holder] = [:]
+    for row in rows {
+      let key = [try row.integer(0), try row.integer(13)]
+      let task = HeldTask(run: try run(row), number: try row.integer(10), fence: try row.integer(11))
+      let isExpired = try row.integer(12) < now
+      holders[key] = Holder(
+        agent: key[0], identity: try AgentIdentity(row, from: 1), journal: try row.text(14),
+        tasks: (holders[key]?.tasks ?? []) + [task],
+        isExpired: (holders[key]?.isExpired ?? false) || isExpired,
+        hasLeft: try row.optionalInteger(15) != nil)
+    }
+    return holders.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
   }
 }
 

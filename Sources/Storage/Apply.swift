@@ -12,7 +12,7 @@ extension SQLStore {
     for change in changes.taskChanges { try apply(change, of: run, now, session) }
     try fault(.applyAfterEnds, session)
     try insert(changes.events, changes.run, session)
-    try insert(changes.tasks, changes.run, session)
+    try insert(changes.tasks, of: run, changes.run, session)
     try fault(.applyAfterTasks, session)
     try insert(changes.delays, changes.run, session)
     for chunk in changes.overDelays.chunks(of: 64) {
@@ -96,15 +96,15 @@ extension SQLStore {
 
   private static let taskColumns = [
     "run_key", "no", "recovery", "step", "sequence", "scope", "status", "open", "attempt", "losses",
-    "ordering",
-    "host", "host_group", "demands", "wait_code", "due_at", "ready_at", "ended_at", "fence", "message",
-    "skipped",
-    "marked_by",
+    "ordering", "host", "host_group", "queue", "demands", "wait_code", "due_at", "ready_at", "ended_at",
+    "fence", "message", "skipped", "marked_by",
   ]
 
-  private func insert(_ tasks: [Changes.NewTask], _ run: RunState, _ session: any Session) throws {
+  private func insert(
+    _ tasks: [Changes.NewTask], of locked: LockedRun, _ run: RunState, _ session: any Session
+  ) throws {
     let now = run.now.microseconds
-    let rows = tasks.map { task -> [Value] in
+    let rows = try tasks.map { task -> [Value] in
       let status = task.form.status
       var (host, group) = (Value.null, Value.null)
       switch task.placement {
@@ -128,7 +128,7 @@ extension SQLStore {
         .integer(run.key), .integer(task.number), .integer(Int64(run.recovery)), .text(task.step),
         .text(task.sequence.text), .integer(task.scope), .text(status.rawValue),
         status.isOver ? .null : .integer(1), .integer(1), .integer(0), .integer(Int64(-task.priority)), host,
-        group,
+        group, status.isOver ? .null : try queue(of: task.placement, in: locked, session).databaseValue,
         task.hasDemands.databaseValue, wait, due, ready, ended, .integer(0), message, skipped.databaseValue,
         marked,
       ]

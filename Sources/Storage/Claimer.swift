@@ -23,7 +23,9 @@ struct Claimer {
     var candidates = try ready(slots)
     var isFull = candidates.count == slots
     candidates = (queued + candidates).enumerated()
-      .sorted { (-priority($0.element), $0.offset) < (-priority($1.element), $1.offset) }.map(\.element)
+      .sorted {
+        ($0.element.ordering(in: run.plan), $0.offset) < ($1.element.ordering(in: run.plan), $1.offset)
+      }.map(\.element)
     while true {
       var admitted: [TaskFact] = []
       for task in candidates where taken.count + admitted.count < slots {
@@ -69,29 +71,44 @@ struct Claimer {
 
   /// An agent of one host takes its own tasks and those of the groups it is a member of (rule 6).
   private var pinned: SQL {
+    if let queues = request.queues {
+      // Where an attempt has failed already the next one goes only if no other member could take it.
+      let (position, here) = (session.dialect.positionFunction, " \(request.localHost) ")
+      return """
+         AND queue IN \(list: queues) AND (avoid IS NULL OR \(raw: position)(avoid, \(here)) = 0
+          OR NOT EXISTS (\(raw: Fleet.livingMember(of: "ev_task.queue", session.dialect))
+            AND \(raw: position)(ev_task.avoid, \(raw: session.dialect.spaced("a.host"))) = 0))
+        """
+    }
     guard let host = request.host else { return "" }
-    let groups = run.plan.program.groups.filter { $0.hosts.contains(host) }.map(\.name)
+    let groups = run.plan.program.groups.filter { Queue($0).fits(host: host, labels: [:]) }.map(\.name)
     if groups.isEmpty { return " AND host = \(host)" }
     return " AND (host = \(host) OR (host IS NULL AND host_group IN \(list: groups)))"
   }
 
   private func host(of task: TaskFact) -> String { task.host ?? request.localHost }
 
-  private func priority(_ task: TaskFact) -> Int { run.plan.steps[task.step]?.definition.priority ?? 0 }
+  /// A standalone run is resolved by its own command alone.
+  private func isKept(_ task: TaskFact) -> Bool {
+    guard !run.isStandalone, let step = run.plan.steps[task.step]?.definition else { return true }
+    return step.isKept && step.onLost != .fail
+  }
 
   private func hasDemands(_ task: TaskFact) -> Bool {
     run.plan.steps[task.step].map(run.plan.hasDemands) ?? false
   }
 
   private func lock(_ tasks: [TaskFact]) throws {
-    for chunk in tasks.chunks(of: 64) {
-      try session.execute(
-        """
-        UPDATE ev_task SET status = 'running', wait_code = NULL, holder = \(request.agent), agent = \(request.agent),
-          fence = fence + 1, lock_until = \(now + request.lockFor.microseconds), started_at = \(now),
-          host = COALESCE(host, \(request.localHost)), message = NULL
-        WHERE run_key = \(key) AND no IN \(list: chunk.map(\.number))
-        """)
+    for (isKept, some) in Dictionary(grouping: tasks, by: isKept) {
+      for chunk in some.chunks(of: 64) {
+        try session.execute(
+          """
+          UPDATE ev_task SET status = 'running', wait_code = NULL, holder = \(request.agent),
+            agent = \(request.agent), fence = fence + 1, lock_until = \(now + request.lockFor.microseconds),
+            kept = \(isKept), started_at = \(now), host = COALESCE(host, \(request.localHost)), message = NULL
+          WHERE run_key = \(key) AND no IN \(list: chunk.map(\.number))
+          """)
+      }
     }
     try store.record(
       tasks.map { task in

@@ -31,7 +31,10 @@ extension SQLStore {
         locked = try self.reopen(locked, by: user, session)
       }
       var isNew = false
-      try self.transition(locked, session) { isNew = try $0.trigger(event, in: place, actor: user) }
+      let changes = try self.transition(locked, session) {
+        isNew = try $0.trigger(event, in: place, actor: user)
+      }
+      try self.keepWake(of: locked.after(changes), session)
       return isNew
     }
   }
@@ -59,7 +62,11 @@ extension SQLStore {
       try locked.requireGoing()
       if locked.state.verdict != nil { return }
       try self.record([locked.statusEntry(to: .cancelled, by: user)], locked.state, session)
-      try self.transition(locked, session) { try $0.stop(as: .cancelled, "cancelled by \(user)") }
+      let changes = try self.transition(locked, session) {
+        try $0.stop(as: .cancelled, "cancelled by \(user)")
+      }
+      try self.keepWake(of: locked.after(changes), session)
+      try self.noteHolders(of: locked.state.key, session)
     }
   }
 
@@ -85,6 +92,7 @@ extension SQLStore {
         WHERE run_key = \(locked.state.key) AND recovery = \(locked.state.recovery)
         """)
       try self.record([locked.statusEntry(to: to, by: user)], locked.state, session)
+      if to == .running { try self.noteAll(session) }
     }
   }
 
@@ -107,7 +115,8 @@ extension SQLStore {
       }
       var outcome = Outcome(mark.status, message: "marked as \(mark.status.rawValue) by \(mark.by)")
       outcome.markedBy = mark.by
-      try self.transition(locked, session) { try $0.end(task, outcome, chance: 0) }
+      let changes = try self.transition(locked, session) { try $0.end(task, outcome, chance: 0) }
+      try self.keepWake(of: locked.after(changes), session)
     }
   }
 
@@ -122,10 +131,11 @@ extension SQLStore {
         WHERE run_key = \(locked.state.key) AND open = 1 AND status = 'running' ORDER BY no
         """
       ).map { try TaskFact($0) }
-      try self.transition(locked, session) { transition in
+      let changes = try self.transition(locked, session) { transition in
         if locked.state.verdict == nil { try transition.stop(as: .failure, reason) }
         for task in running { try transition.lose(task, reason) }
       }
+      try self.keepWake(of: locked.after(changes), session)
     }
   }
 }

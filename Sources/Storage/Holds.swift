@@ -47,8 +47,14 @@ struct Holds {
   }
 
   /// A task takes `amount` of a resource.
+  ///
+  /// What its sensor has said is lessened too, until it is asked again and has seen the taking itself.
   func take(_ resource: Int64, task: Int64, amount: Int64) throws {
-    try session.execute("UPDATE ev_resource SET used = used + \(amount) WHERE resource_key = \(resource)")
+    try session.execute(
+      """
+      UPDATE ev_resource SET used = used + \(amount), sensor_free = sensor_free - \(amount)
+      WHERE resource_key = \(resource)
+      """)
     try session.execute(
       """
       INSERT INTO ev_hold (resource_key, run_key, task_no, amount) VALUES (\(resource), \(run), \(task), \(amount))
@@ -120,6 +126,7 @@ struct Demand: Hashable {
   let name: String
   let amount: Int64
   let capacity: Int64
+  var sensor: Program.Sensor?
 
   static let runLimit = "run-limit"
   private static let groupLimit = "group-limit"
@@ -142,7 +149,7 @@ struct Demand: Hashable {
       demands.append(
         Demand(
           scope: resource.scope.rawValue, owner: owner, name: name, amount: Int64(amount),
-          capacity: Int64(resource.capacity)))
+          capacity: Int64(resource.capacity), sensor: resource.sensing))
     }
     if let group = step.definition.group, step.groupLimit > 0 {
       demands.append(

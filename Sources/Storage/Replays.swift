@@ -16,7 +16,9 @@ extension SQLStore {
       try session.execute(
         """
         UPDATE ev_run SET recovery = recovery + 1, status = 'running', active = 0, failures = 0, stopped = 0,
-          verdict = NULL, message = NULL, ended_at = NULL, started_at = NULL,
+          verdict = NULL, message = NULL, ended_at = NULL, started_at = NULL, wake_at = NULL,
+          standalone = \(request.isStandalone ?? former.isStandalone),
+          unpinned = \(request.isUnpinned ?? state.isUnpinned),
           replay = \(try JSONText.encode(replay)), parameters = \(try JSONText.encode(parameters)),
           deadline_at = \(config.timeout.map { now + $0.microseconds }),
           queue_deadline_at = \(config.queueTimeout.map { now + $0.microseconds })
@@ -26,7 +28,8 @@ extension SQLStore {
       let kind = request.marks.isEmpty ? request.kind.rawValue : "mark"
       try self.open(recovery: locked.state.recovery, of: locked, kind: kind, by: user, session)
       let sequence = try self.startSequence(of: state.key, session)
-      try self.transition(locked, session) { try $0.begin(in: sequence, actor: user) }
+      let changes = try self.transition(locked, session) { try $0.begin(in: sequence, actor: user) }
+      try self.keepWake(of: locked.after(changes), session)
       try fault(.replayBeforeCommit, session)
       return locked.state.recovery
     }
@@ -42,7 +45,7 @@ extension SQLStore {
       let next = RunState(
         key: state.key, id: state.id, status: .running, recovery: state.recovery + 1, active: 0, failures: 0,
         isStopped: false, verdict: nil, message: nil, nextNumber: state.nextNumber, replay: replay,
-        localHost: state.localHost, isUnpinned: state.isUnpinned,
+        localHost: state.localHost, isUnpinned: request.isUnpinned ?? state.isUnpinned,
         parameters: state.parameters.merging(request.parameters) { _, new in new }, now: state.now)
       var rehearsal = Rehearsal(
         of: request, on: next, plan: former.plan, earlier: SQLLedger(session: session, run: next))

@@ -11,6 +11,8 @@ struct LockedRun {
   let deadlineAt: Int64?
   let queueDeadlineAt: Int64?
   let isStandalone: Bool
+  /// When the run next needs somebody to look at it, as its row says.
+  let wakeAt: Int64?
 }
 
 extension SQLStore {
@@ -21,7 +23,7 @@ extension SQLStore {
       """
       SELECT run_key, id, status, recovery, active, failures, stopped, verdict, message, next_no, replay, local_host,
         unpinned, parameters, program_key, started_at, deadline_at, queue_deadline_at, standalone,
-        \(raw: session.dialect.now)
+        \(raw: session.dialect.now), wake_at
       FROM ev_run WHERE id = \(run)\(raw: session.dialect.forUpdate)
       """)
     guard let row = rows.first else { throw StoreError.noRun(run) }
@@ -37,7 +39,8 @@ extension SQLStore {
     return LockedRun(
       state: state, programKey: programKey, plan: try plan(programKey, session),
       startedAt: try row.optionalInteger(15), deadlineAt: try row.optionalInteger(16),
-      queueDeadlineAt: try row.optionalInteger(17), isStandalone: try row.bool(18))
+      queueDeadlineAt: try row.optionalInteger(17), isStandalone: try row.bool(18),
+      wakeAt: try row.optionalInteger(20))
   }
 
   func plan(_ programKey: Int64, _ session: any Session) throws -> Plan {
@@ -53,16 +56,18 @@ extension SQLStore {
     return program
   }
 
-  /// Makes one transition of a locked run and applies it.
+  /// Makes one transition of a locked run, applies it, and notes whom it gives something to do: everybody but `agent`.
   @discardableResult
   func transition(
-    _ run: LockedRun, _ session: any Session, _ happen: (inout Transition) throws -> Void
+    _ run: LockedRun, by agent: Int64? = nil, _ session: any Session,
+    _ happen: (inout Transition) throws -> Void
   ) throws -> Changes {
     var transition = Transition(
       of: run.state, plan: run.plan, ledger: SQLLedger(session: session, run: run.state))
     try happen(&transition)
     let changes = try transition.finish()
     try apply(changes, of: run, session)
+    try noteBells(changes, of: run, by: agent, session)
     return changes
   }
 }
@@ -78,6 +83,6 @@ extension LockedRun {
   func after(_ changes: Changes) -> LockedRun {
     LockedRun(
       state: changes.run, programKey: programKey, plan: plan, startedAt: startedAt, deadlineAt: deadlineAt,
-      queueDeadlineAt: queueDeadlineAt, isStandalone: isStandalone)
+      queueDeadlineAt: queueDeadlineAt, isStandalone: isStandalone, wakeAt: wakeAt)
   }
 }

@@ -8,14 +8,26 @@ public final class SQLStore: RunStore {
   let pool: Pool
   let plans = PlanCache()
   let items = ItemCache()
+  let queues = QueueCache()
+  let waiting = Waiters()
+  /// Wakes agents once a transaction that gives them something to do is committed; nil: they find it by themselves.
+  let caller: (any WakeCaller)?
   /// Whether the process of an agent is certainly gone, as far as that is known here.
   let isGone: @Sendable (AgentIdentity) -> Bool
 
   /// A store behind `pool`, whose schema ``migrate()`` has brought up to date.
-  public init(pool: Pool, isGone: @escaping @Sendable (AgentIdentity) -> Bool = { _ in false }) {
+  public init(
+    pool: Pool, caller: (any WakeCaller)? = nil,
+    isGone: @escaping @Sendable (AgentIdentity) -> Bool = { _ in false }
+  ) {
     self.pool = pool
+    self.caller = caller
     self.isGone = isGone
   }
+
+  /// Whom the transaction under way gives something to do. A session's transaction runs on one thread from its first
+  /// statement to its last, and a task-local value follows it there.
+  @TaskLocal static var bells: Bells?
 
   /// The migrations of this schema, for `db sql` and `db status`.
   public static let migrator = Migrator(migrations: Schema.migrations)
@@ -28,7 +40,15 @@ public final class SQLStore: RunStore {
   }
 
   func write<T: Sendable>(_ body: @escaping @Sendable (any Session) throws -> T) async throws -> T {
-    try await pool.transaction(.write, body)
+    guard let caller else { return try await pool.transaction(.write, body) }
+    let bells = Bells()
+    let value = try await pool.transaction(.write) { session in
+      bells.reset()
+      return try Self.$bells.withValue(bells) { try body(session) }
+    }
+    let addresses = bells.addresses
+    if !addresses.isEmpty { caller.ring(addresses) }
+    return value
   }
 
   func read<T: Sendable>(_ body: @escaping @Sendable (any Session) throws -> T) async throws -> T {

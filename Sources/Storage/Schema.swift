@@ -7,7 +7,9 @@ import Database
 /// claims cover open rows only (partial where the engine can, NULLs at the far end where it can't), so that history
 /// costs claims nothing.
 enum Schema {
-  static let migrations = [Migration(number: 1, name: "step engine") { statements($0) }]
+  static let migrations = [
+    Migration(number: 1, name: "step engine") { statements($0) }, AgentSchema.migration,
+  ]
 
   private struct Index {
     let name: String

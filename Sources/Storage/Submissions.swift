@@ -40,9 +40,10 @@ extension SQLStore {
       }
       let run = try self.lock(id, session)
       try self.open(recovery: 0, of: run, kind: "submit", by: submission.user, session)
-      try self.transition(run, session) { transition in
+      let changes = try self.transition(run, session) { transition in
         try transition.begin(in: submission.sequence, actor: submission.user)
       }
+      try self.keepWake(of: run.after(changes), session)
       try fault(.submitBeforeCommit, session)
       return id
     }

@@ -24,24 +24,41 @@ extension SQLStore {
       try release(change, of: run, session)
     case .retried(let outcome, let moment):
       try archive(change.task, key, now, outcome, superseded: false, session)
+      // A member of a group is free to go to any of its hosts again, or to any other.
+      let isElsewhere = run.plan.steps[change.task.step]?.definition.retry?.elsewhere == true
+      let avoided = isElsewhere ? change.task.host : nil
       try session.execute(
         """
         UPDATE ev_task SET status = 'waiting', wait_code = 'retry', attempt = attempt + 1,
           due_at = \(moment.microseconds), ready_at = \(moment.microseconds), started_at = NULL, holder = NULL,
-          lock_until = NULL, message = \(outcome.message), exit_code = NULL, signal_name = NULL, log_path = NULL
+          lock_until = NULL, kept = NULL, message = \(outcome.message), exit_code = NULL, signal_name = NULL,
+          log_path = NULL, \(avoiding(avoided, session.dialect))
+          host = CASE WHEN host_group IS NULL THEN host ELSE NULL END
         WHERE run_key = \(key) AND no = \(number)
         """)
       try release(change, of: run, session)
-    case .lost(let reason):
+    case .lost(let reason), .returned(let reason):
+      var losses: SQL = "losses + 1"
+      if case .returned = change.kind { losses = "losses" }
       try archive(change.task, key, now, Outcome(.cancelled, message: reason), superseded: true, session)
+      // What was lost is first in line (rule 7), before every priority.
       try session.execute(
         """
-        UPDATE ev_task SET status = 'ready', attempt = attempt + 1, losses = losses + 1, started_at = NULL,
-          holder = NULL, lock_until = NULL, message = \(reason), log_path = NULL, fence = fence + 1
+        UPDATE ev_task SET status = 'ready', attempt = attempt + 1, losses = \(losses), started_at = NULL,
+          holder = NULL, lock_until = NULL, kept = NULL, message = \(reason), log_path = NULL, fence = fence + 1,
+          ordering = \(TaskFact.firstInLine), host = CASE WHEN host_group IS NULL THEN host ELSE NULL END
         WHERE run_key = \(key) AND no = \(number)
         """)
       try release(change, of: run, session)
     }
+  }
+
+  /// Adds a host to those that the next attempt avoids.
+  private func avoiding(_ host: String?, _ dialect: Dialect) -> SQL {
+    guard let host else { return "" }
+    let added = host + " "
+    return dialect.kind == .mysql
+      ? "avoid = CONCAT(COALESCE(avoid, ' '), \(added))," : "avoid = COALESCE(avoid, ' ') || \(added),"
   }
 
   private func write(
@@ -52,7 +69,7 @@ extension SQLStore {
     try session.execute(
       """
       UPDATE ev_task SET status = \(outcome.status.rawValue), open = NULL, wait_code = NULL, due_at = NULL,
-        ended_at = \(now), holder = NULL, lock_until = NULL, exit_code = \(outcome.exitCode),
+        ended_at = \(now), holder = NULL, lock_until = NULL, kept = NULL, exit_code = \(outcome.exitCode),
         signal_name = \(outcome.signal), message = \(outcome.message), skipped = \(outcome.skipped),
         result_no = \(resultNumber), file_triggers = \(triggers), marked_by = \(outcome.markedBy),
         max_rss = \(outcome.maxResidentKiB), cpu = \(outcome.cpuMicroseconds), log_path = \(outcome.logPath)
@@ -86,10 +103,12 @@ extension SQLStore {
 
   private func keep(_ tail: Outcome.Tail?, of task: TaskFact, _ key: Int64, _ session: any Session) throws {
     guard let tail, tail.totalBytes > 0 else { return }
+    // There may be some already, put there while it ran for somebody who follows it.
     try session.execute(
       """
       INSERT INTO ev_output (run_key, no, attempt, tail, total_bytes)
-      VALUES (\(key), \(task.number), \(task.attempt), \(tail.text), \(tail.totalBytes))
+      VALUES (\(key), \(task.number), \(task.attempt), \(tail.text), \(tail.totalBytes))\
+      \(raw: session.dialect.upsert(keys: ["run_key", "no", "attempt"], update: ["tail", "total_bytes"]))
       """)
   }
 
@@ -98,5 +117,16 @@ extension SQLStore {
       run.plan.hasDemands(step) || change.releases?.isEmpty == false
     else { return }
     try Holds(session: session, run: run.state.key).release(task: change.task.number, change.releases)
+  }
+}
+
+extension TaskFact {
+  /// Before the highest priority that a program may give.
+  static let firstInLine: Int64 = -1_000_000_000
+
+  /// The place of a task among ready ones, as `ev_task.ordering` has it: lower is first. What was lost is first in line
+  /// (rule 7), then comes what has a higher priority.
+  func ordering(in plan: Plan) -> Int64 {
+    losses > 0 ? Self.firstInLine : -Int64(plan.steps[step]?.definition.priority ?? 0)
   }
 }

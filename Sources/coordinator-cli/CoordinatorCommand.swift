@@ -1,9 +1,8 @@
 import ArgumentParser
+import CommandSupport
 
 /// The command people type.
 struct CoordinatorCommand: AsyncParsableCommand {
-  static let version = "0.1.0"
-
   static let configuration = CommandConfiguration(
     commandName: "coordinator",
     abstract: "Runs programs whose steps are started by events, and looks after their runs.",
@@ -16,7 +15,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
       2 usage or a bad file, 3 not found, 4 database unreachable or refused, 6 cancelled, 7 timed out waiting, \
       8 waiting or incomplete, 70 a bug.
       """,
-    version: version,
+    version: CommandMain.version,
     groupedSubcommands: [
       CommandGroup(
         name: "Programs",
@@ -35,6 +34,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
           TriggerCommand.self, CancelCommand.self, PauseCommand.self, ResumeCommand.self, RecoverCommand.self,
           RerunCommand.self, MarkCommand.self,
         ]),
+      CommandGroup(name: "Agents", subcommands: [AgentsCommand.self]),
       CommandGroup(
         name: "Set-up",
         subcommands: [

@@ -12,11 +12,15 @@ enum ModuleTable {
     "Documents": ["Model", "Digest", "Yams"],
     "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
     "Coordinator": ["Model", "Engine", "Documents"],
+    "CommandSupport": [
+      "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent", "Coordinator",
+      "Logging", "ArgumentParser",
+    ],
   ]
 
   /// Executables put the parts together: every module of ours, but none of C.
   static let composition: Set<String> = Set(mayImport.keys).union(["ArgumentParser", "Logging"])
-  static let executables: Set<String> = ["coordinator"]
+  static let executables: Set<String> = ["coordinator", "eventor-agent"]
 
   static let systemModules: Set<String> = [
     "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Synchronization",

@@ -1,8 +1,16 @@
-import CProcess
+import Glibc
 
-/// The clock by which this host knows how long it may go on by itself.
+/// This host's own clock, which nobody sets.
 public enum LocalClock {
-  /// Microseconds since the host was started (`CLOCK_BOOTTIME`): they go on while it sleeps, as a lock in a store runs
-  /// out then, and nobody can set them.
-  public static var sinceBoot: Int64 { evk_since_boot() }
+  /// Microseconds since boot, with the time the host slept (CLOCK_BOOTTIME).
+  public static var sinceBoot: Int64 { read(CLOCK_BOOTTIME) }
+
+  /// Microseconds of CLOCK_MONOTONIC, as systemd counts.
+  public static var monotonic: Int64 { read(CLOCK_MONOTONIC) }
+
+  private static func read(_ clock: clockid_t) -> Int64 {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+  }
 }

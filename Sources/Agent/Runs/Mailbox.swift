@@ -21,6 +21,9 @@ final class Mailbox<Message: Sendable>: Sendable {
     waiter?.continuation.resume()
   }
 
+  /// Whether there is no message.
+  var isEmpty: Bool { state.withLock { $0.messages.isEmpty } }
+
   /// Takes all messages there are.
   func take() -> [Message] {
     state.withLock { state in

@@ -62,18 +62,25 @@ public struct Takeover: Sendable {
   private let run: String
   private let agent: Int64
   private let lockFor: TimeSpan
+  private let host: String
 
-  /// Takes over tasks of `run` for `agent`.
-  public init(store: any RunDriver, run: String, agent: Int64, lockFor: TimeSpan) {
+  /// Takes over tasks of `run` for `agent` on this host, which agents know as `host`.
+  public init(
+    store: any RunDriver, run: String, agent: Int64, lockFor: TimeSpan, host: String = LocalHost.name
+  ) {
     self.store = store
     self.run = run
     self.agent = agent
     self.lockFor = lockFor
+    self.host = host
   }
 
   /// Whether the process of an agent is certainly gone. Nothing is certain about another host.
-  public static func isGone(_ identity: AgentIdentity) -> Bool {
-    guard identity.host == LocalHost.name else { return false }
+  public static func isGone(_ identity: AgentIdentity) -> Bool { isGone(identity, on: LocalHost.name) }
+
+  /// As ``isGone(_:)``, where agents know this host as `host`.
+  public static func isGone(_ identity: AgentIdentity, on host: String) -> Bool {
+    guard identity.host == host else { return false }
     return !LocalProcess.isAlive(
       ProcessIdentity(pid: identity.pid, startTime: identity.processStart, bootID: identity.bootID))
   }
@@ -81,7 +88,8 @@ public struct Takeover: Sendable {
   /// Goes on with what agents that are gone left running; what can't be gone on with follows `on_lost`.
   public func begin(_ executor: ProcessExecutor, _ context: RunContext) async throws -> [Adopted] {
     var adopted: [Adopted] = []
-    for holder in try await store.holders(of: run, otherThan: agent) where Self.isGone(holder.identity) {
+    for holder in try await store.holders(of: run, otherThan: agent)
+    where Self.isGone(holder.identity, on: host) {
       adopted += try await begin(holder, executor, context)
     }
     return adopted
@@ -89,7 +97,8 @@ public struct Takeover: Sendable {
 
   /// Ends every process that agents that are gone left running, and waits until they are.
   public func endLeftovers() async throws {
-    for holder in try await store.holders(of: run, otherThan: agent) where Self.isGone(holder.identity) {
+    for holder in try await store.holders(of: run, otherThan: agent)
+    where Self.isGone(holder.identity, on: host) {
       await endProcesses(of: holder)
     }
   }
@@ -98,8 +107,9 @@ public struct Takeover: Sendable {
   /// itself before, for this agent to record.
   public func settle(_ executor: ProcessExecutor, _ context: RunContext) async throws -> [TaskEnd] {
     var ends: [TaskEnd] = []
-    for holder in try await store.holders(of: run, otherThan: agent) where Self.isGone(holder.identity) {
-      let entries = Self.entries(of: holder)
+    for holder in try await store.holders(of: run, otherThan: agent)
+    where Self.isGone(holder.identity, on: host) {
+      let entries = entries(of: holder)
       await endProcesses(of: holder)
       for claim in try await store.adopt(holder.tasks, of: run, by: agent, lockFor: lockFor) {
         let end: ProcessEnd
@@ -130,18 +140,26 @@ public struct Takeover: Sendable {
     }
   }
 
-  /// Ends what runs of what a holder holds. A living keeper says in its journal when that is over.
+  /// Ends what runs of what a holder holds. A living keeper sees to it, and says in its journal when nothing is left.
   private func endProcesses(of holder: Holder) async {
+    let control = KeeperControl(journal: holder.journal)
+    var isToldTo = false
     for round in 0..<200 {
       let isKept = KeeperJournal.isKeeperAlive(holder.journal)
-      let unfinished = Self.entries(of: holder).values.filter { !$0.state.isFinal }
+      let unfinished = entries(of: holder).values.filter { !$0.state.isFinal }
       if unfinished.isEmpty { return }
       guard isKept else {
         for entry in unfinished { await LeftoverProcess(identity: entry.identity, mark: entry.mark).end() }
         return
       }
-      for entry in unfinished {
-        LocalProcess.killTree(of: entry.identity, mark: entry.mark, round < 40 ? SIGTERM : SIGKILL)
+      if !isToldTo {
+        let killAt = LocalClock.sinceBoot + 2_000_000
+        isToldTo = control.send(KeeperRequests.stop(unfinished.map(\.ticket), killAt: killAt))
+      }
+      if !isToldTo {
+        for entry in unfinished {
+          LocalProcess.killTree(of: entry.identity, mark: entry.mark, round < 40 ? SIGTERM : SIGKILL)
+        }
       }
       try? await Task.sleep(for: .milliseconds(50))
     }
@@ -151,13 +169,12 @@ public struct Takeover: Sendable {
     URL(fileURLWithPath: holder.journal).deletingLastPathComponent().path + "/files"
   }
 
-  private func begin(
-    _ holder: Holder, _ executor: ProcessExecutor, _ context: RunContext
-  ) async throws -> [Adopted] {
+  /// Goes on with what one agent that is gone left running.
+  func begin(_ holder: Holder, _ executor: ProcessExecutor, _ context: RunContext) async throws -> [Adopted] {
     let journal = holder.journal
     // First whether the keeper lives, then what it wrote: what a dead one has not written never comes.
     let isKept = KeeperJournal.isKeeperAlive(journal)
-    let entries = Self.entries(of: holder)
+    let entries = entries(of: holder)
     var adopted: [Adopted] = []
     var lost: [HeldTask] = []
     var waiting: [String: @Sendable (ProcessEnd) -> Void] = [:]
@@ -176,7 +193,7 @@ public struct Takeover: Sendable {
       do throws(Job.Failure) {
         let ended = try executor.adopt(
           claim, in: context, identity: entry.identity, mark: entry.mark, files: Self.files(of: holder),
-          onEnd: box.set)
+          journal: journal, onEnd: box.set)
         switch entry.state {
         case .ended(let end): ended(end)
         case .notStarted(let why): ended(ProcessEnd(.notStarted(why)))
@@ -224,8 +241,8 @@ public struct Takeover: Sendable {
     }
   }
 
-  private static func entries(of holder: Holder) -> [String: KeeperJournal.Entry] {
-    guard holder.identity.host == LocalHost.name else { return [:] }
+  private func entries(of holder: Holder) -> [String: KeeperJournal.Entry] {
+    guard holder.identity.host == host else { return [:] }
     // A journal that is not there any more has nothing to tell.
     let entries = (try? KeeperJournal.read(holder.journal)) ?? []
     return Dictionary(entries.map { ($0.key, $0) }, uniquingKeysWith: { $1 })

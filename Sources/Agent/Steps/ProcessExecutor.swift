@@ -89,23 +89,31 @@ public final class ProcessExecutor: StepExecutor {
     inherited = StepEnvironment.inheritable(environment, without: Array(secrets.values) + credentials)
   }
 
-  /// Starts the task's process, after its precondition if it has one. It is trusted for as long as the last `extend`
-  /// said.
+  /// Starts the task's process, after its precondition if it has one. Nothing is known of its lock: it is guarded by the
+  /// last ``extend(_:trustedUntil:)``, if there was one.
   public func begin(_ claim: Claim, in context: RunContext, onEnd: @escaping @Sendable (Outcome) -> Void) {
-    begin(claim, in: context, trustedUntil: nil, onEnd: onEnd)
+    start(claim, context, trustedUntil: trust.withLock { $0 }, onEnd)
   }
 
-  /// The same for a task whose lock is surely good until `trustedUntil` (microseconds as `LocalClock.sinceBoot` has
-  /// them): with `on_cut_off: stop` it is dead by then unless `extend` says otherwise, and it is not even begun later.
+  /// The same for a task whose lock is certain until `trustedUntil`, in microseconds as `LocalClock.sinceBoot` has them:
+  /// with `on_cut_off: stop` it is dead by then unless ``extend(_:trustedUntil:)`` puts that off, and it is not even
+  /// begun any later.
   public func begin(
-    _ claim: Claim, in context: RunContext, trustedUntil: Int64?,
+    _ claim: Claim, in context: RunContext, trustedUntil: Int64,
     onEnd: @escaping @Sendable (Outcome) -> Void
+  ) {
+    start(claim, context, trustedUntil: trustedUntil, onEnd)
+  }
+
+  private func start(
+    _ claim: Claim, _ context: RunContext, trustedUntil: Int64?,
+    _ onEnd: @escaping @Sendable (Outcome) -> Void
   ) {
     guard let step = context.plan.steps[claim.task.step]?.definition else {
       return onEnd(Outcome(.failure, message: "the program has no step '\(claim.task.step)'"))
     }
     let key = TaskKey(claim, in: context.run)
-    let state = Running(step, trustedUntil: trustedUntil ?? trust.withLock { $0 })
+    let state = Running(step, trustedUntil: trustedUntil)
     running.withLock { $0[key] = state }
     collector.async { [self] in
       do throws(Job.Failure) {
@@ -193,10 +201,9 @@ public final class ProcessExecutor: StepExecutor {
   ///   - identity: Its main process, if that was started.
   ///   - mark: The value of its `EVENTOR_TASK_MARK`.
   ///   - journal: The journal of its keeper, through which that is reached; nil: its processes are signalled from here.
-  ///   - trustedUntil: As in `begin`.
   func adopt(
     _ claim: Claim, in context: RunContext, identity: ProcessIdentity?, mark: String, files directory: String,
-    journal: String? = nil, trustedUntil: Int64? = nil, onEnd: @escaping @Sendable (Outcome) -> Void
+    journal: String? = nil, onEnd: @escaping @Sendable (Outcome) -> Void
   ) throws(Job.Failure) -> @Sendable (ProcessEnd) -> Void {
     guard let step = context.plan.steps[claim.task.step]?.definition else {
       throw Job.Failure(message: "the program has no step '\(claim.task.step)'")
@@ -207,7 +214,8 @@ public final class ProcessExecutor: StepExecutor {
       inherited: [:], secrets: secrets, isNew: false)
     let foreign = ForeignStep(
       identity: identity, mark: mark, control: journal.map(control), queue: collector)
-    var state = Running(step, trustedUntil: trustedUntil ?? trust.withLock { $0 })
+    // Its lock was taken a moment ago: it holds longer than those that were renewed last.
+    var state = Running(step, trustedUntil: trust.withLock { $0 })
     state.foreign = foreign
     running.withLock { $0[key] = state }
     if let deadlines = state.deadlines { foreign.guard(deadlines) }

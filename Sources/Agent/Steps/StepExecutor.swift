@@ -4,11 +4,30 @@ public import Engine
 public protocol StepExecutor: Sendable {
   /// Starts the task. `onEnd` is called exactly once, on any thread, and must not block.
   func begin(_ claim: Claim, in context: RunContext, onEnd: @escaping @Sendable (Outcome) -> Void)
+  /// As ``begin(_:in:onEnd:)`` for a task whose lock is certain until `trustedUntil`, in microseconds since boot.
+  func begin(
+    _ claim: Claim, in context: RunContext, trustedUntil: Int64,
+    onEnd: @escaping @Sendable (Outcome) -> Void)
+  /// The locks of these tasks are certain until `trustedUntil`, in microseconds since boot.
+  func extend(_ tasks: [TaskKey], trustedUntil: Int64)
   /// Stops tasks that were begun: they end as `cancelled`, with that message. Those that ended already are passed
   /// over.
   func stop(_ tasks: [TaskKey], because reason: String)
   /// The ends of these tasks are in the store: what was kept for them locally may go.
   func recorded(_ tasks: [TaskKey])
+}
+
+extension StepExecutor {
+  /// What never outlives its lock, because nobody else may take it, needs no guard.
+  public func begin(
+    _ claim: Claim, in context: RunContext, trustedUntil: Int64,
+    onEnd: @escaping @Sendable (Outcome) -> Void
+  ) {
+    begin(claim, in: context, onEnd: onEnd)
+  }
+
+  /// Nothing to be extended.
+  public func extend(_ tasks: [TaskKey], trustedUntil: Int64) {}
 }
 
 /// One attempt of a task on this host.

@@ -172,9 +172,6 @@ int evk_connect(const char *_Nonnull name, pid_t keeper);
 /// The boot id as text (36 characters and a NUL); empty if the kernel does not tell.
 void evk_boot_id(char out[_Nonnull 40]);
 
-/// Microseconds of CLOCK_BOOTTIME: since the host was started, sleep included.
-int64_t evk_since_boot(void);
-
 /// Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. 0: there is none.
 uint64_t evk_process_start_time(pid_t pid);
 

@@ -21,6 +21,10 @@ public struct Configuration: Sendable, Hashable {
   public var host: String?
   /// How long ended runs are kept.
   public var retention: TimeSpan?
+  /// Labels of this host's agent, by which groups with `match` find it.
+  public var labels: [String: String] = [:]
+  /// How long an agent that is told to stop waits for running steps before it hands them over.
+  public var grace: TimeSpan?
 
   /// Nothing said.
   public init() {}
@@ -64,6 +68,10 @@ public struct Configuration: Sendable, Hashable {
     }
     for (key, span) in [("lock_for", lockFor), ("poll", poll), ("retention", retention)] where span == .zero {
       problems.append(.error(key, "'\(key)' must be longer than nothing"))
+    }
+    for label in labels.keys.sorted() where !Name.isValid(label) {
+      problems.append(
+        .error("labels.\(label)", "'\(label)' is not a valid label; use 1 to 128 of A-Z a-z 0-9 _ . -"))
     }
     if let host, host.contains(where: \.isWhitespace) {
       problems.append(.error("host", "a host name holds no spaces"))

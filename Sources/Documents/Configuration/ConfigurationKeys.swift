@@ -35,6 +35,12 @@ enum ConfigurationKeys {
         "The name of this host, as steps name it."),
       Key(
         "retention", optional: \.retention, .duration, default: "for ever", example: "retention: 30d",
-        "How long ended runs are kept."),
+        "How long ended runs are kept; agents remove older ones."),
+      Key(
+        "labels", \.labels, .map(of: .text), example: "labels: {os: linux, cpu: x86}",
+        "Labels of this host's agent: groups with match find it by them."),
+      Key(
+        "grace", optional: \.grace, .duration, default: "5s", example: "grace: 1m",
+        "How long an agent that is told to stop waits for running steps before it hands them over."),
     ])
 }

@@ -70,7 +70,7 @@ enum StepKeys {
         "max_lost", \.step.maxLost, .integer, default: "3", example: "max_lost: 1",
         "How many times it may be lost before that is a failure."),
       Key(
-        "precondition", \.step.precondition, precondition, example: "precondition: [test, -e, /mnt/data]",
+        "precondition", \.step.precondition, commandOrLine, example: "precondition: [test, -e, /mnt/data]",
         "A command, or a line of shell; when it fails, the step ends as a success that was skipped."),
       Key(
         "foreach", optional: \.items, LoopKeys.items, example: "foreach: [a, b, c]",
@@ -143,7 +143,8 @@ enum StepKeys {
     }
   }()
 
-  private static let precondition: Form<[String]?> = {
+  /// A list of words, or a line for the shell.
+  static let commandOrLine: Form<[String]?> = {
     let words: Form<[String]> = .list(of: .text)
     return Form("a list of words, or a line of shell", schema: .anyOf(.type("string"), words.schema)) {
       node, path, reader in
@@ -186,8 +187,8 @@ enum StepKeys {
         "not_on_exit", \.notOnExit, .oneOrMany(condition), default: "none", example: "not_on_exit: [2]",
         "These ends are not tried again."),
       Key(
-        needsAgents: "elsewhere", allowed: .bool(false), example: "elsewhere: true",
-        "Whether the next attempt goes to another host of the group."),
+        "elsewhere", optional: \.elsewhere, .boolean, default: "false", example: "elsewhere: true",
+        "Whether the next attempt goes to another host of the group, where one could take it."),
     ])
 
   private static let retryForm = retry.form(.init(attempts: 1))

@@ -1,5 +1,6 @@
 import Agent
 public import ArgumentParser
+import CommandSupport
 public import Coordinator
 import Documents
 import Engine

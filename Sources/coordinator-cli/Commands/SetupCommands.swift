@@ -1,4 +1,5 @@
 public import ArgumentParser
+import CommandSupport
 import Coordinator
 public import Documents
 import Foundation

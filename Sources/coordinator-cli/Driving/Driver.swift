@@ -1,4 +1,5 @@
 import Agent
+import CommandSupport
 import Coordinator
 import Dispatch
 import Documents
@@ -54,7 +55,7 @@ struct Driver {
     let worker = RunAgent(
       store: store, run: run, agent: agent, executor: executor, options: agentOptions, log: log,
       listener: progress.note)
-    let signals = try Interrupts { count in
+    let signals = try Interrupts { _, count in
       if count == 1 {
         progress.say("finishing what runs; once more to cancel")
         worker.drain()
@@ -108,7 +109,7 @@ struct Driver {
         host: LocalHost.name, instance: "embedded-\(pid)", incarnation: slot.incarnation, pid: pid,
         processStart: LocalProcess.startTime(of: pid) ?? 0, bootID: LocalProcess.bootID(),
         journal: slot.journal,
-        version: CoordinatorCommand.version, isEmbedded: true))
+        version: CommandMain.version, isEmbedded: true))
   }
 
   private func takeOver(
@@ -145,64 +146,4 @@ struct Driver {
     }
     await dismiss(agent)
   }
-}
-
-/// Ctrl-C and SIGTERM while steps run: counted, and handed on.
-///
-/// A handler of our own writes to a pipe. A dispatch source for signals lost one in twenty here: on Linux it blocks the
-/// signal in the thread that gets it and raises it again there, where nobody reads it.
-final class Interrupts: Sendable {
-  private static let numbers = [SIGINT, SIGTERM]
-  // Resumed here, cancelled once; nothing else touches it, and dispatch sources may be used on any thread.
-  private nonisolated(unsafe) let source: any DispatchSourceRead
-
-  init(_ body: @escaping @Sendable (Int) -> Void) throws {
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else {
-      throw CommandFailure(status: .failed, what: "can't make a pipe", why: String(cString: strerror(errno)))
-    }
-    for end in ends {
-      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-      _ = fcntl(end, F_SETFL, O_NONBLOCK)
-    }
-    let (read, write) = (ends[0], ends[1])
-    let count = Mutex(0)
-    source = DispatchSource.makeReadSource(
-      fileDescriptor: read, queue: DispatchQueue(label: "eventor.signals"))
-    source.setEventHandler {
-      var byte: UInt8 = 0
-      while Glibc.read(read, &byte, 1) == 1 {
-        let number = count.withLock { count in
-          count += 1
-          return count
-        }
-        body(number)
-      }
-    }
-    source.setCancelHandler {
-      close(read)
-      close(write)
-    }
-    source.resume()
-    interruptPipe = write
-    for number in Self.numbers { Glibc.signal(number, noteInterrupt) }
-  }
-
-  /// Gives the signals back their usual meaning.
-  func stop() {
-    for number in Self.numbers { Glibc.signal(number, SIG_DFL) }
-    interruptPipe = -1
-    source.cancel()
-  }
-}
-
-// Set before the handlers are, and taken back after them: one process drives one run at a time.
-private nonisolated(unsafe) var interruptPipe: Int32 = -1
-
-/// The handler: nothing but a write is allowed here.
-private func noteInterrupt(_ number: Int32) {
-  let former = errno
-  var byte: UInt8 = 1
-  _ = Glibc.write(interruptPipe, &byte, 1)
-  errno = former
 }

@@ -1,4 +1,5 @@
 import Agent
+import CommandSupport
 import Coordinator
 import Engine
 import Foundation

@@ -1,16 +1,11 @@
 import Agent
 import ArgumentParser
+import CommandSupport
 import Coordinator
 import Documents
 import Foundation
 import Glibc
 import Model
-
-/// A command that runs steps itself, with an embedded agent.
-protocol RunsSteps {
-  /// Forks the keeper that starts the steps.
-  func launchKeeper() throws
-}
 
 /// How a command runs steps: the options of `run`, `recover` and `rerun`.
 struct StepRunningOptions: ParsableArguments {
@@ -45,11 +40,11 @@ struct StepRunningOptions: ParsableArguments {
   }
 
   func logDirectory(_ configuration: Configuration) -> String {
-    Self.absolute(logDir ?? configuration.logDirectory ?? Places.state + "/logs")
+    Places.absolute(logDir ?? configuration.logDirectory ?? Places.state + "/logs")
   }
 
   func workDirectory(_ configuration: Configuration) -> String {
-    Self.absolute(workDir ?? configuration.workDirectory ?? Places.state + "/work")
+    Places.absolute(workDir ?? configuration.workDirectory ?? Places.state + "/work")
   }
 
   /// Forks the keeper of this process, with a journal of its own in the work directory.
@@ -60,11 +55,6 @@ struct StepRunningOptions: ParsableArguments {
     let journal = "\(directory)/\(incarnation).journal"
     KeeperSlot.current = KeeperSlot(
       keeper: try Keeper.launch(journal: journal), journal: journal, incarnation: incarnation)
-  }
-
-  private static func absolute(_ path: String) -> String {
-    let expanded = path.hasPrefix("~/") ? (Places.home ?? "") + path.dropFirst(1) : path
-    return expanded.hasPrefix("/") ? expanded : FileManager.default.currentDirectoryPath + "/" + expanded
   }
 }
 

@@ -1,21 +1,21 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
 
 /// Every option has an environment variable: `--max-concurrent` is `EVENTOR_MAX_CONCURRENT`.
 ///
 /// The names come from the parser's own description of its commands, so none can be forgotten.
-enum EnvironmentFlags {
+public enum EnvironmentFlags {
   /// Variables that steps are given must not act on a coordinator that a step calls.
   private static let renamed = ["run-id": "EVENTOR_USE_RUN_ID"]
   private static let excluded: Set<String> = ["help", "version", "generate-completion-script"]
 
   /// The variable that stands for option `name`.
-  static func variable(for name: String) -> String {
+  public static func variable(for name: String) -> String {
     renamed[name] ?? "EVENTOR_" + name.uppercased().replacingOccurrences(of: "-", with: "_")
   }
 
   /// `arguments` with the options that only the environment gives at their end.
-  static func completed(_ arguments: [String], for command: any ParsableCommand.Type) -> [String] {
+  public static func completed(_ arguments: [String], for command: any ParsableCommand.Type) -> [String] {
     let environment = ProcessInfo.processInfo.environment
     guard environment.keys.contains(where: { $0.hasPrefix("EVENTOR_") && $0 != "EVENTOR_CONFIG" }),
       !arguments.contains("--"), let options = options(of: arguments, command)
@@ -37,7 +37,7 @@ enum EnvironmentFlags {
   }
 
   /// The lines that a help text ends with.
-  static func section(for help: String) -> String {
+  public static func section(for help: String) -> String {
     var lines: [String] = []
     for match in help.matches(of: /(?m)^  (?:-\w, )?--([a-z-]+)/) {
       let name = String(match.1)

@@ -1,5 +1,5 @@
 import Agent
-import ArgumentParser
+public import ArgumentParser
 import Coordinator
 import Database
 import Documents
@@ -8,7 +8,7 @@ import Foundation
 import Glibc
 
 /// The exit codes of CLI.md.
-enum ExitStatus: Int32 {
+public enum ExitStatus: Int32, Sendable {
   case success = 0
   case failed = 1
   case usage = 2
@@ -21,30 +21,44 @@ enum ExitStatus: Int32 {
 }
 
 /// Something a command can't do, as people are told it.
-struct CommandFailure: Error {
-  let status: ExitStatus
-  let what: String
-  var why = ""
-  var mend = ""
+public struct CommandFailure: Error {
+  /// The exit code.
+  public let status: ExitStatus
+  /// What can't be done.
+  public let what: String
+  /// Why.
+  public var why: String
+  /// How to mend it.
+  public var mend: String
+
+  /// A failure of these parts.
+  public init(status: ExitStatus, what: String, why: String = "", mend: String = "") {
+    self.status = status
+    self.what = what
+    self.why = why
+    self.mend = mend
+  }
 
   /// `WHAT: WHY; HOW TO MEND`.
-  var text: String {
+  public var text: String {
     what + (why.isEmpty ? "" : ": " + why) + (mend.isEmpty ? "" : "; " + mend)
   }
 }
 
 /// How errors reach people: one line on standard error, and the exit code.
-enum Failures {
+public enum Failures {
   /// Says what went wrong and ends the process.
-  static func exit(with error: any Error) -> Never {
+  public static func exit(with error: any Error, of command: any ParsableCommand.Type) -> Never {
     // What it means was said; the code may be a step's.
     if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
-    let (text, status) = describe(error)
+    let (text, status) = describe(error, command)
     if status == .success { Say.out(text) } else { Say.aside(text) }
     Glibc.exit(status.rawValue)
   }
 
-  private static func describe(_ error: any Error) -> (String, ExitStatus) {
+  private static func describe(_ error: any Error, _ command: any ParsableCommand.Type) -> (
+    String, ExitStatus
+  ) {
     switch error {
     case let failure as CommandFailure: return (line(failure.text), failure.status)
     case let failure as UsageFailure: return (line(failure.description), .usage)
@@ -61,7 +75,7 @@ enum Failures {
     case let failure as KeeperError: return (line("can't start steps: \(failure)"), .failed)
     case let column as Table.UnknownColumn: return (line("\(column)"), .usage)
     case is CancellationError: return (line("interrupted"), .cancelled)
-    default: return parser(error)
+    default: return parser(error, command)
     }
   }
 
@@ -76,9 +90,10 @@ enum Failures {
   }
 
   /// Errors of the argument parser: help and version on standard output, wrong usage on standard error.
-  private static func parser(_ error: any Error) -> (String, ExitStatus) {
-    let code = CoordinatorCommand.exitCode(for: error)
-    let message = CoordinatorCommand.fullMessage(for: error)
+  private static func parser(_ error: any Error, _ command: any ParsableCommand.Type) -> (String, ExitStatus)
+  {
+    let code = command.exitCode(for: error)
+    let message = command.fullMessage(for: error)
     if code == .success {
       let isHelp = message.contains("USAGE:")
       return (message + (isHelp ? EnvironmentFlags.section(for: message) : "") + "\n", .success)

@@ -7,14 +7,15 @@ import Synchronization
 /// What tests have this process do at fault points: `EVENTOR_FAULTS=POINT:ACTION@N,…`, where the action is taken the
 /// N-th time the point is reached (the first if N is not said): `kill`, `fail`, `disconnect`, `sleep=SECONDS`, or
 /// `stop`, which stops the process until somebody continues it.
-enum FaultPlan {
+public enum FaultPlan {
   private struct Fault {
     let point: FaultPoint
     let action: String
     var left: Int
   }
 
-  static func install() {
+  /// Reads the variable and sets the points; ends the process where it names none there is.
+  public static func install() {
     guard let text = ProcessInfo.processInfo.environment["EVENTOR_FAULTS"], !text.isEmpty else { return }
     let faults = text.split(separator: ",").compactMap { entry -> Fault? in
       let parts = entry.split(separator: ":", maxSplits: 1)

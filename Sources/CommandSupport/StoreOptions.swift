@@ -1,30 +1,34 @@
 import Agent
-import ArgumentParser
-import Coordinator
-import Database
-import Documents
+public import ArgumentParser
+public import Database
+public import Documents
 import Drivers
-import Engine
 import Foundation
 import Glibc
-import Logging
+public import Logging
 import Model
-import Storage
+public import Storage
 
 /// Where the store is, and how much is said: the options of nearly every command.
-struct StoreOptions: ParsableArguments {
+public struct StoreOptions: ParsableArguments {
+  /// The store.
   @Option(
     help: "The store: a URL such as sqlite:PATH or postgresql://user@host/db, or a tag of the configuration.")
-  var store: String?
+  public var store: String?
 
+  /// The configuration file.
   @Option(help: "The configuration file.")
-  var config: String?
+  public var config: String?
 
+  /// How much is logged.
   @Option(help: "How much is logged to standard error: debug, info, notice, warning, error.")
-  var logLevel: String?
+  public var logLevel: String?
+
+  /// None said.
+  public init() {}
 
   /// The configuration, or its defaults where there is no file.
-  func configuration() throws -> Configuration {
+  public func configuration() throws -> Configuration {
     let found = Configuration.locate(
       explicit: config, environment: ProcessInfo.processInfo.environment, home: Places.home,
       currentDirectory: FileManager.default.currentDirectoryPath)
@@ -32,9 +36,19 @@ struct StoreOptions: ParsableArguments {
   }
 
   /// What was asked for, resolved to a URL: the option, the configuration, or `fallback`.
-  func url(fallback: String? = nil) throws -> (text: String, url: StoreURL) {
+  public func url(fallback: String? = nil) throws -> (text: String, url: StoreURL) {
     let configuration = try configuration()
-    var text = store ?? configuration.store ?? fallback ?? "sqlite:" + Places.state + "/eventor.db"
+    let text = store ?? configuration.store ?? fallback ?? "sqlite:" + Places.state + "/eventor.db"
+    let resolved = try Self.resolve(text, configuration)
+    Self.warnOfPassword(in: store, resolved.url)
+    return resolved
+  }
+
+  /// A URL, or the tag of one in the configuration, as text and read.
+  public static func resolve(_ text: String, _ configuration: Configuration) throws -> (
+    text: String, url: StoreURL
+  ) {
+    var text = text
     if let entry = configuration.databases[text] {
       text = entry
     } else if !text.contains(":") {
@@ -46,14 +60,15 @@ struct StoreOptions: ParsableArguments {
     }
     // A configuration is written by hand, where no shell expands the tilde.
     if text.hasPrefix("sqlite:~/"), let home = Places.home { text = "sqlite:" + home + text.dropFirst(8) }
-    let url = try StoreURL(text)
-    if let store, store == text, url.password != nil,
-      getenv("EVENTOR_STORE").map({ String(cString: $0) }) != store
-    {
-      Say.warning(
-        "the password in --store shows in the list of processes; put the URL into the configuration")
-    }
-    return (text, url)
+    return (text, try StoreURL(text))
+  }
+
+  /// Warns if `given`, as it was typed, holds a password that everybody can see in the list of processes.
+  public static func warnOfPassword(in given: String?, _ url: StoreURL) {
+    guard let given, given.contains(":"), url.password != nil,
+      getenv("EVENTOR_STORE").map({ String(cString: $0) }) != given
+    else { return }
+    Say.warning("the password in --store shows in the list of processes; put the URL into the configuration")
   }
 
   /// Opens the store and brings its schema up to date.
@@ -61,7 +76,7 @@ struct StoreOptions: ParsableArguments {
   /// - Parameters:
   ///   - fallback: The store if none was asked for.
   ///   - makes: Whether an SQLite file that is not there is made.
-  func open(fallback: String? = nil, makes: Bool = false) async throws -> OpenStore {
+  public func open(fallback: String? = nil, makes: Bool = false) async throws -> OpenStore {
     let (text, url) = try url(fallback: fallback)
     if url.kind == .sqlite, !url.isMemory, let path = url.path {
       if !makes, !FileManager.default.fileExists(atPath: path) {
@@ -78,8 +93,10 @@ struct StoreOptions: ParsableArguments {
   }
 
   /// The logger for what is not an answer. Without --log-level it is nearly silent: `run` shows progress instead.
-  func logger(_ label: String, quiet: Logger.Level = .error) throws -> Logger {
-    var logger = Logger(label: label) { StandardErrorLog(label: $0) }
+  public func logger(
+    _ label: String, quiet: Logger.Level = .error, format: StandardErrorLog.Format = .text
+  ) throws -> Logger {
+    var logger = Logger(label: label) { StandardErrorLog(label: $0, format: format) }
     logger.logLevel = quiet
     if let logLevel {
       guard let level = Logger.Level(rawValue: logLevel) else {
@@ -93,43 +110,11 @@ struct StoreOptions: ParsableArguments {
 }
 
 /// A store that is open.
-struct OpenStore: Sendable {
-  let store: SQLStore
-  let url: StoreURL
+public struct OpenStore: Sendable {
+  /// The store.
+  public let store: SQLStore
+  /// Where it is.
+  public let url: StoreURL
   /// How a command that goes on has to name it; nil if it needs no naming.
-  let shown: String?
-}
-
-/// Directories of this user.
-enum Places {
-  static var home: String? { ProcessInfo.processInfo.environment["HOME"].flatMap { $0.isEmpty ? nil : $0 } }
-
-  /// `$XDG_STATE_HOME/eventor`, or `~/.local/state/eventor`.
-  static var state: String {
-    if let base = ProcessInfo.processInfo.environment["XDG_STATE_HOME"], base.hasPrefix("/") {
-      return base + "/eventor"
-    }
-    return (home ?? "/var/lib") + "/.local/state/eventor"
-  }
-
-  /// Makes a directory that nobody else can read, with those above it.
-  static func make(_ path: String) throws {
-    guard !path.isEmpty else { return }
-    do {
-      try FileManager.default.createDirectory(
-        atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
-    } catch {
-      throw CommandFailure(
-        status: .failed, what: "can't make the directory \(path)", why: "\(String(cString: strerror(errno)))",
-        mend: "choose another with --work-dir, --log-dir or --store")
-    }
-  }
-}
-
-/// Who is typing: `user@host`.
-enum Person {
-  static var name: String {
-    let entry = getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) }
-    return (entry ?? "uid\(getuid())") + "@" + ProcessInfo.processInfo.hostName.split(separator: ".")[0]
-  }
+  public let shown: String?
 }

@@ -1,0 +1,476 @@
+import Engine
+import Logging
+import Model
+
+/// The deciding part of an agent: takes in what happened, and starts what follows from it.
+struct HostAgentLoop {
+  typealias Group = ThrowingDiscardingTaskGroup<any Error>
+
+  private let agent: HostAgent
+  private var desks: [String: RunDesk] = [:]
+  private var queues = AgentQueues(names: [], newest: -1)
+  private var chores: Set<HostAgent.Chore> = []
+  private var followed: Set<String> = []
+  /// Whether a look saw more than there was room for: then freed places go to the most urgent of all runs, not just to
+  /// the run in which a step ended.
+  private var isCrowded = false
+  private var isDraining = false
+  private var hostDrain: Drain?
+  private var graceIsOver = false
+  /// Whether a look has come back since anything last happened, and found nothing to do.
+  private var isIdle = false
+  private var nextLook = ContinuousClock.now
+  private var nextPublishing = ContinuousClock.now
+  private var nextOrphans = ContinuousClock.now
+  private var nextRetention = ContinuousClock.now
+  private var isReplaced = false
+
+  init(_ agent: HostAgent) { self.agent = agent }
+
+  private var options: HostAgent.Options { agent.options }
+  private var log: Logger { agent.log }
+  private var heldCount: Int { desks.values.reduce(0) { $0 + $1.held.count } }
+
+  /// Works until there is nothing left to do here.
+  mutating func run(_ group: inout Group) async throws -> HostAgent.Ending {
+    while true {
+      for message in agent.mailbox.take() { take(message, &group) }
+      if isReplaced {
+        throw HostAgent.Replaced(
+          description: "another agent has taken the place of this one on host \(options.host)")
+      }
+      if let ending { return ending }
+      startChores(&group)
+      startAdvances(&group)
+      if agent.mailbox.isEmpty { await agent.mailbox.wait(atMost: pause) }
+      try Task.checkCancellation()
+    }
+  }
+
+  private var ending: HostAgent.Ending? {
+    let isReporting = desks.values.contains { $0.isInFlight || !$0.ends.isEmpty }
+    if isDraining {
+      if isReporting, !graceIsOver || !agent.touch.isAway { return nil }
+      if heldCount == 0 { return .done }
+      return graceIsOver ? .handedOver(heldCount) : nil
+    }
+    if options.once, isIdle, chores.isEmpty, desks.values.allSatisfy(\.isEmpty) { return .done }
+    return nil
+  }
+
+  /// How long nothing needs to be done unless something happens.
+  private var pause: Duration {
+    let now = ContinuousClock.now
+    var next = nextLook
+    if !followed.isEmpty { next = min(next, nextPublishing) }
+    for desk in desks.values {
+      if let moment = desk.notBefore, moment > now { next = min(next, moment) }
+    }
+    return max(.milliseconds(1), min(next - now, .seconds(5)))
+  }
+
+  // MARK: What happened
+
+  private mutating func take(_ message: HostAgent.Message, _ group: inout Group) {
+    switch message {
+    case .ended(let run, let number, let fence, let outcome):
+      ended(run, number, fence, outcome, &group)
+    case .advanced(let reply): advanced(reply, &group)
+    case .advanceFailed(let run, let granted, let ends, let keys, let error):
+      agent.capacity.give(granted)
+      log.error("run can't be worked on", metadata: ["run": "\(run)", "error": "\(error)"])
+      var desk = desks[run] ?? RunDesk()
+      desk.isInFlight = false
+      desk.ends.insert(contentsOf: ends, at: 0)
+      desk.endedKeys.insert(contentsOf: keys, at: 0)
+      desk.notBefore = .now + .seconds(5)
+      desks[run] = desk
+    case .retaken(let run, let claims, let asked, let sinceBoot, let places):
+      agent.capacity.give(max(0, places - claims.count))
+      for claim in claims { start(claim, run, asked, sinceBoot) }
+    case .looked(let look): looked(look)
+    case .pulse(let pulse, let asked, let sinceBoot): felt(pulse, asked, sinceBoot, &group)
+    case .queues(let new):
+      chores.remove(.queues)
+      if new != queues { nextLook = .now }
+      queues = new
+    case .adopted(let tasks, let context): adopt(tasks, context)
+    case .parted(let run, let keys):
+      agent.executor.recorded(keys)
+      tidy(run)
+    case .chore(let chore): chores.remove(chore)
+    case .address(let address):
+      group.addTask { [agent] in
+        try await agent.unlessCancelled {
+          try await agent.touch.reach { _ in
+            try await agent.store.announce(agent: agent.agent, address: address)
+          }
+        }
+      }
+    case .wake:
+      nextLook = .now
+      isIdle = false
+    case .drain:
+      guard !isDraining else { break }
+      isDraining = true
+      log.notice("taking nothing more", metadata: ["running": "\(heldCount)"])
+      group.addTask { [agent] in
+        try await agent.unlessCancelled {
+          try await Task.sleep(for: agent.options.grace)
+          agent.mailbox.post(.graceIsOver)
+        }
+      }
+    case .graceIsOver: graceIsOver = true
+    }
+  }
+
+  private mutating func ended(
+    _ run: String, _ number: Int64, _ fence: Int64, _ outcome: Outcome, _ group: inout Group
+  ) {
+    guard let held = desks[run]?.held[number], held.claim.fence == fence else { return }
+    desks[run]?.held[number] = nil
+    agent.capacity.give(1)
+    let key = TaskKey(held.claim, in: run)
+    var parting = held.parting
+    if parting == nil, outcome.wasCutOff {
+      parting = .givenBack("cut off from the store, and stopped in time")
+    }
+    switch parting {
+    case nil: note(held.claim, run, outcome)
+    case .takenOver:
+      log.warning("stopped: another agent has it", metadata: metadata(held.claim, run))
+      agent.executor.recorded([key])
+      tidy(run)
+    case .givenBack(let reason):
+      log.warning("given back", metadata: metadata(held.claim, run).merging(["reason": "\(reason)"]) { $1 })
+      let task = HeldTask(run: run, number: number, fence: fence)
+      let isLoss = outcome.wasCutOff
+      group.addTask { [agent] in
+        try await agent.unlessCancelled {
+          try await agent.touch.reach { _ in
+            if isLoss {
+              try await agent.store.lose([task], of: run, because: reason)
+            } else {
+              try await agent.store.yield([task], because: reason)
+            }
+          }
+          agent.mailbox.post(.parted(run: run, keys: [key]))
+        }
+      }
+    }
+  }
+
+  private mutating func note(_ claim: Claim, _ run: String, _ outcome: Outcome) {
+    var described = metadata(claim, run)
+    described["status"] = "\(outcome.status.rawValue)"
+    if let code = outcome.exitCode { described["exit"] = "\(code)" }
+    if let message = outcome.message { described["message"] = "\(message)" }
+    log.log(level: outcome.status == .success ? .info : .warning, "step ended", metadata: described)
+    desks[run, default: RunDesk()].ends.append(
+      TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
+    desks[run]?.endedKeys.append(TaskKey(claim, in: run))
+    isIdle = false
+  }
+
+  private mutating func advanced(_ reply: AdvanceReply, _ group: inout Group) {
+    let (run, advance) = (reply.run, reply.advance)
+    let claims = advance.claims + reply.found
+    agent.capacity.give(max(0, reply.granted - claims.count))
+    if claims.count > reply.granted { agent.capacity.occupy(claims.count - reply.granted) }
+    agent.executor.recorded(reply.endedKeys)
+    for number in advance.superseded where !reply.wasRepeated {
+      log.warning(
+        "end not recorded: the task was taken over", metadata: ["run": "\(run)", "task": "\(number)"])
+    }
+    desks[run]?.isInFlight = false
+    desks[run]?.context = advance.context
+    let now = ContinuousClock.now
+    if now - reply.asked > .microseconds(options.lockFor.microseconds / 2), !claims.isEmpty {
+      // The answer was so long in coming that the locks may be gone: they are taken anew before anything starts.
+      retake(claims, run, &group)
+    } else {
+      for claim in claims { start(claim, run, reply.asked, reply.askedSinceBoot) }
+    }
+    if let due = advance.nextDue, !advance.status.isOver {
+      nextLook = min(nextLook, now + .microseconds(max(1000, due)))
+    }
+    // It got less than it had room for: what a look had seen is gone.
+    if reply.granted > claims.count { isCrowded = false }
+    // Where it got all it asked for there may be more.
+    if reply.granted > 0, advance.claims.count == reply.granted, agent.capacity.free > 0 { nextLook = now }
+    if let reason = advance.stopsRunning, desks[run]?.isStopping == false {
+      desks[run]?.isStopping = true
+      agent.executor.stop(
+        (desks[run]?.held.values).map { $0.map { TaskKey($0.claim, in: run) } } ?? [], because: reason)
+    } else if advance.stopsRunning == nil {
+      // A recovery has begun the run again.
+      desks[run]?.isStopping = false
+    }
+    tidy(run)
+  }
+
+  private func retake(_ claims: [Claim], _ run: String, _ group: inout Group) {
+    let tasks = claims.map { HeldTask(run: run, number: $0.task.number, fence: $0.fence) }
+    group.addTask { [agent] in
+      try await agent.unlessCancelled {
+        let taken = try await agent.touch.reach { _ in
+          let (asked, sinceBoot) = (ContinuousClock.now, LocalClock.sinceBoot)
+          let claims = try await agent.store.adopt(
+            tasks, of: run, by: agent.agent, lockFor: agent.options.lockFor)
+          return (claims: claims, asked: asked, sinceBoot: sinceBoot)
+        }
+        agent.mailbox.post(
+          .retaken(
+            run: run, claims: taken.claims, asked: taken.asked, sinceBoot: taken.sinceBoot,
+            places: tasks.count))
+      }
+    }
+  }
+
+  private mutating func start(
+    _ claim: Claim, _ run: String, _ asked: ContinuousClock.Instant, _ sinceBoot: Int64
+  ) {
+    guard let context = desks[run]?.context else { return }
+    let number = claim.task.number
+    log.info("step started", metadata: metadata(claim, run))
+    guard context.plan.steps[claim.task.step]?.isEmpty != true else {
+      agent.capacity.give(1)
+      return note(claim, run, Outcome(.success))
+    }
+    desks[run]?.held[number] = RunDesk.Held(claim: claim, taken: asked)
+    let fence = claim.fence
+    agent.executor.begin(
+      claim, in: context, trustedUntil: sinceBoot + options.lockFor.microseconds
+    ) { [mailbox = agent.mailbox] outcome in
+      mailbox.post(.ended(run: run, number: number, fence: fence, outcome: outcome))
+    }
+  }
+
+  private mutating func adopt(_ tasks: [Adopted], _ context: RunContext) {
+    let run = context.run
+    agent.capacity.occupy(tasks.count)
+    desks[run, default: RunDesk()].context = context
+    // Whether the run goes on at all is asked at once.
+    desks[run]?.isDue = true
+    for task in tasks {
+      let (number, fence) = (task.claim.task.number, task.claim.fence)
+      log.notice("going on with a step of an earlier agent", metadata: metadata(task.claim, run))
+      desks[run]?.held[number] = RunDesk.Held(claim: task.claim, taken: .now)
+      task.whenEnded { [mailbox = agent.mailbox] outcome in
+        mailbox.post(.ended(run: run, number: number, fence: fence, outcome: outcome))
+      }
+    }
+  }
+
+  private mutating func looked(_ look: Look) {
+    chores.remove(.look)
+    let now = ContinuousClock.now
+    let seen = look.candidates.reduce(0) { $0 + $1.tasks }
+    isCrowded = seen >= max(1, agent.capacity.free)
+    if !isTaking {
+      isCrowded = false
+    } else {
+      for candidate in look.candidates { desks[candidate.run, default: RunDesk()].wanted = candidate.tasks }
+    }
+    for run in look.due { desks[run, default: RunDesk()].isDue = true }
+    for run in look.stopped where desks[run]?.isStopping != true {
+      desks[run, default: RunDesk()].isDue = true
+    }
+    followed = Set(look.followed)
+    if look.hasExpired { wantedChores.insert(.reap) }
+    if look.hasNewQueues { wantedChores.insert(.queues) }
+    if let next = look.nextSensor, next <= 0 { wantedChores.insert(.sensors) }
+    if look.isDraining != (hostDrain != nil), look.isDraining {
+      hostDrain = Drain(
+        host: options.host, reason: "", by: "", at: Timestamp(microseconds: 0), deadline: nil)
+    } else if !look.isDraining {
+      hostDrain = nil
+    }
+    isIdle = seen == 0 && look.due.isEmpty && !look.hasNewQueues && !look.hasExpired
+    // An idle agent asks less than once a second; a busy one is told by its own ends what else there is.
+    let poll = options.poll * (isIdle ? 1.25 : 0.5) * Double.random(in: 0.9...1.1)
+    nextLook = now + poll
+    for moment in [look.nextDue, look.nextFiring, look.nextSensor] {
+      if let moment, moment > 0 { nextLook = min(nextLook, now + .microseconds(max(1000, moment))) }
+    }
+  }
+
+  private var wantedChores: Set<HostAgent.Chore> = [.queues, .orphans]
+
+  private mutating func felt(
+    _ pulse: Pulse, _ asked: ContinuousClock.Instant, _ sinceBoot: Int64, _ group: inout Group
+  ) {
+    if pulse.isReplaced {
+      isReplaced = true
+      return
+    }
+    let tokens = Dictionary(pulse.held.map { ([$0.run, String($0.number)], $0.fence) }) { first, _ in first }
+    var kept: [TaskKey] = []
+    for (run, desk) in desks {
+      var lost: [TaskKey] = []
+      for (number, held) in desk.held where held.taken < asked {
+        if tokens[[run, String(number)]] == held.claim.fence {
+          kept.append(TaskKey(held.claim, in: run))
+        } else if held.parting == nil {
+          desks[run]?.held[number]?.parting = .takenOver
+          lost.append(TaskKey(held.claim, in: run))
+          log.error("lock lost: the step is stopped", metadata: metadata(held.claim, run))
+        }
+      }
+      if !lost.isEmpty { agent.executor.stop(lost, because: "its lock was taken over") }
+    }
+    agent.executor.extend(kept, trustedUntil: sinceBoot + options.lockFor.microseconds)
+    if hostDrain?.host != pulse.drain?.host || (hostDrain?.reason != pulse.drain?.reason) {
+      if let drain = pulse.drain {
+        log.notice("draining", metadata: ["reason": "\(drain.reason)", "by": "\(drain.by)"])
+      } else if hostDrain != nil {
+        log.notice("no longer draining")
+        nextLook = .now
+      }
+    }
+    hostDrain = pulse.drain
+    if pulse.deadlineIn == 0 { giveBackAll("host \(options.host) is drained: its deadline is over") }
+  }
+
+  private mutating func giveBackAll(_ reason: String) {
+    for (run, desk) in desks {
+      var keys: [TaskKey] = []
+      for (number, held) in desk.held where held.parting == nil {
+        desks[run]?.held[number]?.parting = .givenBack(reason)
+        keys.append(TaskKey(held.claim, in: run))
+      }
+      if !keys.isEmpty { agent.executor.stop(keys, because: reason) }
+    }
+  }
+
+  private mutating func tidy(_ run: String) {
+    if desks[run]?.isEmpty == true { desks[run] = nil }
+  }
+
+  // MARK: What follows
+
+  private var isTaking: Bool { !isDraining && hostDrain == nil && queues.newest >= 0 }
+
+  private mutating func startAdvances(_ group: inout Group) {
+    let now = ContinuousClock.now
+    var underWay = desks.values.count { $0.isInFlight }
+    // What is to be reported goes first: others wait for what it triggers.
+    let ready = desks.filter { $0.value.needsAdvance(at: now) }
+      .sorted { ($0.value.ends.isEmpty ? 1 : 0, $0.key) < ($1.value.ends.isEmpty ? 1 : 0, $1.key) }
+    for (run, desk) in ready where underWay < Self.mostUnderWay {
+      var wanted = desk.wanted
+      if !isTaking || desk.isStopping {
+        wanted = 0
+      } else if !isCrowded {
+        // Nobody else is waiting here: what its ends set free is its own.
+        wanted = max(wanted, desk.ends.count + (desk.isDue ? 1 : 0))
+        if wanted > 0 { wanted = max(wanted, min(agent.capacity.free, Self.fewest)) }
+      }
+      let granted = agent.capacity.take(upTo: wanted)
+      if desk.ends.isEmpty, !desk.isDue, granted == 0 {
+        desks[run]?.wanted = 0
+        isCrowded = true
+        tidy(run)
+        continue
+      }
+      underWay += 1
+      desks[run]?.isInFlight = true
+      desks[run]?.isDue = false
+      desks[run]?.wanted = 0
+      desks[run]?.ends = []
+      desks[run]?.endedKeys = []
+      advance(run, desk, granted, &group)
+    }
+    if isCrowded, isTaking, agent.capacity.free > 0 { nextLook = min(nextLook, now) }
+  }
+
+  /// Transactions under way at once: as many as the store has connections for.
+  private static let mostUnderWay = 4
+  /// A run that goes on by itself is asked for a few tasks even where only one was seen.
+  private static let fewest = 2
+
+  private func advance(_ run: String, _ desk: RunDesk, _ granted: Int, _ group: inout Group) {
+    let known = Set(desk.held.keys).union(desk.ends.map(\.number))
+    let (ends, keys, names) = (desk.ends, desk.endedKeys, queues.names)
+    group.addTask { [agent] in
+      try await agent.unlessCancelled {
+        do {
+          agent.mailbox.post(
+            .advanced(try await agent.advance(run, ends, keys, granted, names, known: known)))
+        } catch let error where !(error is CancellationError) {
+          agent.mailbox.post(
+            .advanceFailed(
+              run: run, granted: granted, ends: error is StoreError ? [] : ends,
+              keys: error is StoreError ? [] : keys, error: "\(error)".firstLine))
+        }
+      }
+    }
+  }
+
+  private mutating func startChores(_ group: inout Group) {
+    let now = ContinuousClock.now
+    if !chores.contains(.look), now >= nextLook, queues.newest >= 0,
+      desks.values.count(where: \.isInFlight) < 8
+    {
+      nextLook = now + .seconds(5)
+      let free = isTaking ? agent.capacity.free : 0
+      start(.look, &group) { [queues] agent in
+        agent.mailbox.post(
+          .looked(
+            try await agent.touch.reach { _ in
+              try await agent.store.look(agent: agent.agent, queues: queues, free: free)
+            }))
+      }
+    }
+    if now >= nextOrphans {
+      nextOrphans = now + .microseconds(options.lockFor.microseconds)
+      wantedChores.insert(.orphans)
+    }
+    if options.retention != nil, now >= nextRetention {
+      nextRetention = now + .seconds(600)
+      wantedChores.insert(.retention)
+    }
+    if !followed.isEmpty, now >= nextPublishing {
+      nextPublishing = now + .milliseconds(500)
+      publish(&group)
+    }
+    for chore in wantedChores where !chores.contains(chore) {
+      wantedChores.remove(chore)
+      start(chore, &group) { agent in try await agent.perform(chore) }
+    }
+  }
+
+  private mutating func start(
+    _ chore: HostAgent.Chore, _ group: inout Group,
+    _ body: @escaping @Sendable (HostAgent) async throws -> Void
+  ) {
+    guard chores.insert(chore).inserted else { return }
+    group.addTask { [agent] in
+      try await agent.unlessCancelled {
+        do {
+          try await body(agent)
+        } catch let error where !(error is CancellationError) {
+          agent.log.error("\(chore) failed", metadata: ["error": "\("\(error)".firstLine)"])
+          try await Task.sleep(for: .seconds(1))
+        }
+        agent.mailbox.post(.chore(chore))
+      }
+    }
+  }
+
+  private mutating func publish(_ group: inout Group) {
+    var outputs: [(run: String, claim: Claim)] = []
+    for run in followed {
+      for held in desks[run]?.held.values.map({ $0 }) ?? [] { outputs.append((run, held.claim)) }
+    }
+    guard !outputs.isEmpty else { return }
+    start(.publishing, &group) { [outputs] agent in try await agent.publish(outputs) }
+  }
+
+  private func metadata(_ claim: Claim, _ run: String) -> Logger.Metadata {
+    [
+      "run": "\(run)", "step": "\(claim.task.step)", "sequence": "\(claim.task.sequence)",
+      "host": "\(options.host)", "attempt": "\(claim.task.attempt)",
+    ]
+  }
+}

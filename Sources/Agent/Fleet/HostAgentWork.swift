@@ -1,0 +1,132 @@
+import Engine
+import Glibc
+import Logging
+import Model
+import Runtime
+
+/// What an agent asks of its store on behalf of its loop, each in a task of its own.
+extension HostAgent {
+  /// Reports ends and takes tasks of one run; again as long as the store is away.
+  ///
+  /// - Parameter known: Numbers of the run's tasks that this agent knows it holds.
+  func advance(
+    _ run: String, _ ends: [TaskEnd], _ keys: [TaskKey], _ slots: Int, _ queues: [String], known: Set<Int64>
+  ) async throws -> AdvanceReply {
+    try await touch.reach { attempt in
+      let (asked, sinceBoot) = (ContinuousClock.now, LocalClock.sinceBoot)
+      var found: [Claim] = []
+      if attempt > 0 {
+        // A try whose answer was lost may have taken tasks that nobody started: they are taken anew, and start now.
+        let unknown = try await self.store.beat(agent: self.agent, lockFor: self.options.lockFor).held
+          .filter { $0.run == run && !known.contains($0.number) }
+        if !unknown.isEmpty {
+          found = try await self.store.adopt(
+            unknown, of: run, by: self.agent, lockFor: self.options.lockFor)
+        }
+      }
+      let advance = try await self.store.advance(
+        AdvanceRequest(
+          run: run, agent: self.agent, ends: ends, slots: max(0, slots - found.count),
+          lockFor: self.options.lockFor, host: nil, queues: queues, localHost: self.options.host))
+      return AdvanceReply(
+        run: run, granted: slots, endedKeys: keys, asked: asked, askedSinceBoot: sinceBoot,
+        advance: advance, found: found, wasRepeated: attempt > 0)
+    }
+  }
+
+  /// Does what is to be done for everybody.
+  func perform(_ chore: Chore) async throws {
+    switch chore {
+    case .queues:
+      mailbox.post(.queues(try await touch.reach { _ in try await self.store.joinQueues(agent: self.agent) }))
+    case .reap:
+      let given = try await touch.reach { _ in
+        try await self.store.reap(by: self.agent, touch: self.touch.length)
+      }
+      if given > 0 {
+        log.warning("locks of agents that are gone were given up", metadata: ["tasks": "\(given)"])
+        wake()
+      } else {
+        // Not yet: its holder, or this agent, may still be within its time.
+        try await Task.sleep(for: .milliseconds(250))
+      }
+    case .sensors: try await askSensors()
+    case .orphans: try await adoptOrphans()
+    case .retention:
+      guard let age = options.retention else { return }
+      let removed = try await touch.reach { _ in
+        try await self.store.purgeSome(olderThan: age, limit: 100)
+      }
+      if removed > 0 { log.notice("old runs removed", metadata: ["runs": "\(removed)"]) }
+    case .look, .publishing: break
+    }
+  }
+
+  /// Goes on with what agents of this host left running that are gone.
+  private func adoptOrphans() async throws {
+    guard let adopter else { return }
+    let host = options.host
+    let holders = try await touch.reach { _ in
+      try await self.store.orphans(on: host, otherThan: self.agent)
+    }
+    for holder in holders where holder.hasLeft || Takeover.isGone(holder.identity, on: host) {
+      for (run, tasks) in Dictionary(grouping: holder.tasks, by: \.run) {
+        let part = Holder(
+          agent: holder.agent, identity: holder.identity, journal: holder.journal, tasks: tasks,
+          isExpired: holder.isExpired, hasLeft: holder.hasLeft)
+        let (adopted, context) = try await touch.reach { _ in
+          let context = try await self.store.context(of: run)
+          let takeover = Takeover(
+            store: self.store, run: run, agent: self.agent, lockFor: self.options.lockFor, host: host)
+          return (try await takeover.begin(part, adopter, context), context)
+        }
+        mailbox.post(.adopted(adopted, context))
+      }
+    }
+  }
+
+  private func askSensors() async throws {
+    guard let probe else { return }
+    let turns = try await touch.reach { _ in try await self.store.takeSensorTurns(host: self.options.host) }
+    for turn in turns {
+      let reading = await probe.ask(turn)
+      if let message = reading.message {
+        log.warning("sensor failed", metadata: ["resource": "\(turn.name)", "error": "\(message)"])
+      }
+      try await touch.reach { _ in
+        try await self.store.record(sensor: turn.resource, free: reading.free, message: reading.message)
+      }
+    }
+    if !turns.isEmpty { wake() }
+  }
+
+  /// Puts the last of what running steps have written into the store, for those who follow it.
+  func publish(_ running: [(run: String, claim: Claim)]) async throws {
+    let logs = options.logs
+    let tails = await withCheckedContinuation { continuation in
+      // Reading files, so not on a cooperative thread.
+      Self.files.enqueue {
+        var tails: [String: [LiveOutput]] = [:]
+        for (run, claim) in running {
+          let task = claim.task
+          guard
+            let path = try? StepLog.path(
+              in: logs, run: run, step: task.step, sequence: task.sequence.text, recovery: claim.recovery,
+              attempt: task.attempt),
+            let tail = try? StepLog.tail(of: path), tail.totalBytes > 0
+          else { continue }
+          tails[run, default: []].append(
+            LiveOutput(
+              number: task.number, attempt: task.attempt,
+              tail: Outcome.Tail(text: tail.text, totalBytes: tail.totalBytes)))
+        }
+        continuation.resume(returning: tails)
+      }
+    }
+    for (run, outputs) in tails {
+      _ = try await touch.attempt { try await self.store.publish(outputs, of: run) }
+    }
+  }
+
+  private static let files = SerialWorker(name: "followed-logs")
+}

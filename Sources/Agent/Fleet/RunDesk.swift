@@ -1,0 +1,61 @@
+import Engine
+import Model
+
+/// What an agent has to do with one run: what it carries out, what it has to report, what it is after.
+struct RunDesk {
+  /// A task that is being carried out.
+  struct Held {
+    let claim: Claim
+    /// When the request that took it, or last took it over, began.
+    let taken: ContinuousClock.Instant
+    /// Why it was told to stop, where its end is not to be recorded as one.
+    var parting: Parting?
+  }
+
+  /// Why the end of a step is not recorded as an end.
+  enum Parting {
+    /// Somebody else has it: nothing is recorded.
+    case takenOver
+    /// It is given back, for others to run.
+    case givenBack(String)
+  }
+
+  var context: RunContext?
+  var held: [Int64: Held] = [:]
+  var ends: [TaskEnd] = []
+  var endedKeys: [TaskKey] = []
+  /// Tasks that a look has seen ready.
+  var wanted = 0
+  /// Something is due, or the run was stopped.
+  var isDue = false
+  var isInFlight = false
+  var isStopping = false
+  /// After a failure of its own the run is left alone for a moment.
+  var notBefore: ContinuousClock.Instant?
+
+  /// Whether there is something to ask the store for.
+  func needsAdvance(at now: ContinuousClock.Instant) -> Bool {
+    guard !isInFlight, notBefore.map({ $0 <= now }) ?? true else { return false }
+    return !ends.isEmpty || isDue || wanted > 0
+  }
+
+  /// Whether nothing of it is left to be remembered.
+  var isEmpty: Bool { held.isEmpty && ends.isEmpty && !isInFlight && !isDue && wanted == 0 }
+}
+
+/// One advance, and what came of it.
+struct AdvanceReply: Sendable {
+  let run: String
+  /// Places taken for what it might claim.
+  let granted: Int
+  let endedKeys: [TaskKey]
+  /// When it was asked, the last time if it was more than once.
+  let asked: ContinuousClock.Instant
+  /// The same in microseconds since boot.
+  let askedSinceBoot: Int64
+  let advance: Advance
+  /// Tasks that an earlier try took whose answer was lost.
+  let found: [Claim]
+  /// Whether there was more than one try: then an end may have been recorded by an earlier one.
+  let wasRepeated: Bool
+}

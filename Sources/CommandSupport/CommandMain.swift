@@ -1,0 +1,44 @@
+public import ArgumentParser
+import Foundation
+import Glibc
+
+/// A command that runs steps itself, with an agent inside it.
+public protocol RunsSteps {
+  /// Forks the keeper that starts the steps.
+  func launchKeeper() throws
+}
+
+/// What the executables' `main` does.
+public enum CommandMain {
+  /// The version of all of them.
+  public static let version = "0.1.0"
+
+  /// Parses the arguments, carries the command out, and ends the process.
+  ///
+  /// Parsing, and forking the keeper for commands that run steps, come first: before there is a thread or a connection.
+  public static func run<Root: ParsableCommand>(_ root: Root.Type) async -> Never {
+    signal(SIGPIPE, SIG_IGN)
+    #if FAULT_POINTS
+    FaultPlan.install()
+    #endif
+    let arguments = EnvironmentFlags.completed(Array(CommandLine.arguments.dropFirst()), for: root)
+    do {
+      var command = try root.parseAsRoot(arguments)
+      if let steps = command as? any RunsSteps { try steps.launchKeeper() }
+      if let asynchronous = command as? any AsyncParsableCommand {
+        try await carryOut(asynchronous)
+      } else {
+        try command.run()
+      }
+      exit(0)
+    } catch {
+      Failures.exit(with: error, of: root)
+    }
+  }
+
+  /// A call on the opened existential, which finds the asynchronous `run()` where a plain one would find the other.
+  private static func carryOut<Command: AsyncParsableCommand>(_ command: Command) async throws {
+    var command = command
+    try await command.run()
+  }
+}

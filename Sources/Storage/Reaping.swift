@@ -1,0 +1,128 @@
+import Database
+public import Engine
+public import Model
+
+/// What is done about agents that are gone.
+extension SQLStore {
+  /// Gives up tasks whose locks have expired: they follow `on_lost` and are first in line.
+  ///
+  /// The store's own absence expires nothing (rule 7): a lock is left alone unless whoever asks has been in touch with
+  /// the store for as long as that lock lasts, for then its holder, too, could have reported. What is kept
+  /// (`on_cut_off: keep`) is never given up here. Index: ev_task_expiring.
+  public func reap(by agent: Int64, touch: TimeSpan) async throws -> Int {
+    let expired = try await read { session in
+      try session.query(
+        """
+        SELECT r.id, t.no, t.fence, a.host, a.pid FROM ev_task t JOIN ev_run r ON r.run_key = t.run_key
+        JOIN ev_agent a ON a.agent_key = t.holder
+        WHERE t.holder IS NOT NULL AND t.kept = 0 AND t.lock_until < \(raw: session.dialect.now)
+          AND COALESCE(a.lock_for, 30000000) <= \(touch.microseconds)
+        ORDER BY t.lock_until LIMIT 200
+        """
+      ).map(Self.lost)
+        // Of a run that was stopped nothing is kept for anybody.
+        + session.query(
+          """
+          SELECT r.id, t.no, t.fence, a.host, a.pid FROM ev_run r JOIN ev_task t ON t.run_key = r.run_key
+          JOIN ev_agent a ON a.agent_key = t.holder
+          WHERE r.status = 'running' AND r.verdict IS NOT NULL AND r.standalone = 0 AND t.open = 1
+            AND t.status = 'running' AND t.kept = 1 AND t.lock_until < \(raw: session.dialect.now)
+            AND COALESCE(a.lock_for, 30000000) <= \(touch.microseconds)
+          ORDER BY t.run_key, t.no LIMIT 200
+          """
+        ).map(Self.lost)
+    }
+    var given = 0
+    for (run, some) in Dictionary(grouping: expired, by: \.task.run) {
+      for (reason, tasks) in Dictionary(grouping: some, by: \.reason) {
+        given += try await giveUp(tasks.map(\.task), of: run, because: reason, by: agent, onlyExpired: true)
+      }
+    }
+    return given
+  }
+
+  private static func lost(_ row: Row) throws -> (task: HeldTask, reason: String) {
+    let task = HeldTask(run: try row.text(0), number: try row.integer(1), fence: try row.integer(2))
+    return (task, "the agent on \(try row.text(3)) (process \(try row.integer(4))) was lost")
+  }
+
+  /// Gives up tasks whose agent is gone: they follow `on_lost`.
+  public func lose(_ tasks: [HeldTask], of run: String, because reason: String) async throws {
+    _ = try await giveUp(tasks, of: run, because: reason, by: nil, onlyExpired: false)
+  }
+
+  private func giveUp(
+    _ tasks: [HeldTask], of run: String, because reason: String, by agent: Int64?, onlyExpired: Bool
+  ) async throws -> Int {
+    try await write { session in
+      let locked = try self.lock(run, session)
+      var given = 0
+      let changes = try self.transition(locked, by: nil, session) { transition in
+        for held in tasks {
+          guard let task = try self.task(held.number, locked, session), task.status == .running,
+            task.fence == held.fence
+          else { continue }
+          // It may have been renewed since it was looked at.
+          if onlyExpired, try !self.isExpired(held.number, locked, session) { continue }
+          try transition.lose(task, reason)
+          given += 1
+        }
+      }
+      try self.keepWake(of: locked.after(changes), session)
+      return given
+    }
+  }
+
+  private func isExpired(_ number: Int64, _ run: LockedRun, _ session: any Session) throws -> Bool {
+    try !session.query(
+      """
+      SELECT no FROM ev_task WHERE run_key = \(run.state.key) AND no = \(number)
+        AND (kept = 0 OR \(run.state.verdict != nil) = 1) AND lock_until < \(raw: session.dialect.now)
+      """
+    ).isEmpty
+  }
+
+  /// Gives back tasks of a draining host: they are ready again, which is no loss of theirs.
+  public func yield(_ tasks: [HeldTask], because reason: String) async throws {
+    for (run, some) in Dictionary(grouping: tasks, by: \.run) {
+      try await write { session in
+        let locked = try self.lock(run, session)
+        let changes = try self.transition(locked, session) { transition in
+          for held in some {
+            guard let task = try self.task(held.number, locked, session), task.status == .running,
+              task.fence == held.fence
+            else { continue }
+            try transition.giveBack(task, reason)
+          }
+        }
+        try self.keepWake(of: locked.after(changes), session)
+      }
+    }
+  }
+
+  /// What agents of `host` other than `agent` hold of runs that are left to agents, by the keeper that started it.
+  public func orphans(on host: String, otherThan agent: Int64) async throws -> [Holder] {
+    try await read { session in
+      let rows = try session.query(
+        """
+        SELECT t.holder, \(raw: AgentIdentity.columns("a")), t.no, t.fence, t.lock_until, t.agent, s.journal,
+          a.stopped_at, r.id
+        FROM ev_agent a JOIN ev_task t ON t.holder = a.agent_key JOIN ev_run r ON r.run_key = t.run_key
+          JOIN ev_agent s ON s.agent_key = t.agent
+        WHERE a.host = \(host) AND a.agent_key <> \(agent) AND r.standalone = 0 ORDER BY r.run_key, t.no
+        """)
+      return try Holder.gather(rows, now: session.clock()) { try $0.text(16) }
+    }
+  }
+
+  /// The plan and values of a run.
+  public func context(of run: String) async throws -> RunContext {
+    try await read { session in
+      let rows = try session.query("SELECT program_key, recovery, parameters FROM ev_run WHERE id = \(run)")
+      guard let row = rows.first else { throw StoreError.noRun(run) }
+      return RunContext(
+        run: run, plan: try self.plan(row.integer(0), session), recovery: try row.int(1),
+        parameters: try JSONText.decode([String: JSONValue].self, row.text(2)) ?? [:])
+    }
+  }
+}
