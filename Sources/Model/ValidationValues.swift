@@ -2,6 +2,9 @@
 extension Validation {
   /// The highest priority of a step, and, negated, the lowest.
   private static let highestPriority = 1_000_000
+  /// The kernel takes no quota under 1 ms of 100 ms.
+  private static let leastCores = 0.01
+  private static let mostCores = 100_000.0
 
   mutating func checkConfig() {
     let config = program.config
@@ -65,6 +68,9 @@ extension Validation {
     if let forEach = step.forEach { notNegative(forEach.atOnce, path + ".at_once") }
     if let memory = step.limits?.memory, memory < 1 {
       error(path + ".limits.memory", "'memory' must be more than nothing")
+    }
+    if let cpu = step.limits?.cpu, !(cpu >= Self.leastCores && cpu <= Self.mostCores) {
+      error(path + ".limits.cpu", "'cpu' must be from 0.01 to 100000 cores")
     }
     if !(-Self.highestPriority...Self.highestPriority).contains(step.priority) {
       error(path + ".priority", "'priority' must be from -\(Self.highestPriority) to \(Self.highestPriority)")

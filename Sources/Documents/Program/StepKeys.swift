@@ -83,13 +83,15 @@ enum StepKeys {
         "When the foreach is over: after all items, the first success, or the first failure."),
       Key(
         "limits", optional: \.step.limits, limits.form(.init()),
-        example: "limits: {memory: 2G}", "Bounds on what its process may use."),
+        example: "limits: {memory: 2G, cpu: 2}", "Bounds on what its process may use."),
       Key(
         "priority", \.step.priority, .integer, default: "0", example: "priority: 10",
         "Higher is taken first, from -1000000 to 1000000."),
       Key(
-        needsAgents: "on_cut_off", example: "on_cut_off: keep",
-        "What happens to it when its agent can't reach the store: keep or stop."),
+        "on_cut_off", optional: \.step.onCutOff, .choice, default: "keep; stop in a group",
+        example: "on_cut_off: keep",
+        "What happens to it when its agent can't reach the store: it goes on, or is ended before another may start it."
+      ),
       Key(needsAgents: "results", example: "results: pandokia.log", "Test results it writes."),
     ])
 
@@ -207,7 +209,9 @@ enum StepKeys {
     [
       Key(
         "memory", optional: \.memory, .memory, default: "none", example: "memory: 2G",
-        "Address space its process may use."),
-      Key(needsAgents: "cpu", example: "cpu: 2", "Cores its processes may use."),
+        "Memory its processes may use: together in a cgroup, each by its address space elsewhere."),
+      Key(
+        "cpu", optional: \.cpu, .number, default: "none", example: "cpu: 2",
+        "Cores its processes may use together; 0.5 is half of one."),
     ])
 }
