@@ -117,7 +117,7 @@ let package = Package(
       swiftSettings: strict),
     // The command as people and scripts call it: answers, exit codes, what steps see, and every kind of bad input.
     .testTarget(
-      name: "CommandTests", dependencies: ["coordinator", "Model", "Database", "TestSupport"],
+      name: "CommandTests", dependencies: ["coordinator", "eventor-agent", "Model", "Database", "TestSupport"],
       swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.
     .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),

@@ -42,6 +42,22 @@ int journal_open(const char *path, int *error) {
   return -1;
 }
 
+int evk_journal_remove(const char *path) {
+  int error = 0;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return errno == ENOENT ? 0 : errno;
+  // Under its lock, so that no keeper begins with it meanwhile: journal_open looks at the name again.
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    error = errno;
+  } else if (!is_still(fd, path)) {
+    error = EWOULDBLOCK;
+  } else if (unlink(path) != 0) {
+    error = errno;
+  }
+  close(fd);
+  return error;
+}
+
 int evk_journal_held(const char *path) {
   for (int tries = 0; tries < 8; tries++) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -92,73 +108,96 @@ static int append(struct journal *journal, const char *bytes, size_t length) {
 
 static const char *phase_name(int phase) {
   static const char *const names[] = {
-    "none", "user", "group", "chdir", "log", "exec", "fork", "limit", "journal", "quitting", "socket",
+    "none", "user", "group", "chdir", "log", "exec", "fork", "limit", "journal", "quitting", "socket", "cgroup",
+    "cut_off",
   };
   return phase >= 0 && phase < (int)(sizeof names / sizeof *names) ? names[phase] : "unknown";
 }
 
-// The line that tells the state of `step`; its length.
-static size_t describe(const struct journal *journal, const struct step *step, char line[LINE_ROOM]) {
+// The lines there are of a step, in the order in which they are written.
+enum line { LINE_ANNOUNCED, LINE_RUNNING, LINE_CUT_OFF, LINE_FINAL, LINES };
+
+static bool is_due(const struct step *step, enum line line) {
+  switch (line) {
+  case LINE_ANNOUNCED: return true;
+  case LINE_RUNNING: return step->pid > 0;
+  case LINE_CUT_OFF: return step->cut_off;
+  case LINE_FINAL: return step->is_published;
+  case LINES: break;
+  }
+  return false;
+}
+
+static size_t describe(const struct journal *journal, const struct step *step, enum line line,
+                       char text[LINE_ROOM]) {
   unsigned long long ticket = step->ticket;
   int length = 0;
-  switch (step->state) {
-  case STEP_ANNOUNCED:
-    length = snprintf(line, LINE_ROOM, "A %s %llu\n", step->key, ticket);
+  switch (line) {
+  case LINE_ANNOUNCED:
+    length = snprintf(text, LINE_ROOM, "A %s %llu\n", step->key, ticket);
     break;
-  case STEP_RUNNING:
-    length = snprintf(line, LINE_ROOM, "S %s %llu %d %llu %s\n", step->key, ticket, step->pid,
+  case LINE_RUNNING:
+    length = snprintf(text, LINE_ROOM, "S %s %llu %d %llu %s\n", step->key, ticket, step->pid,
                       (unsigned long long)step->start_time, journal->boot_id);
     break;
-  case STEP_NOT_STARTED:
-    length = snprintf(line, LINE_ROOM, "N %s %llu %d %s\n", step->key, ticket, step->error,
-                      phase_name(step->phase));
+  case LINE_CUT_OFF:
+    length = snprintf(text, LINE_ROOM, "G %s %llu\n", step->key, ticket);
     break;
-  case STEP_ENDED:
-    length = snprintf(line, LINE_ROOM, "E %s %llu %d %s %d %lld %lld %lld %lld %lld\n", step->key, ticket,
-                      step->pid, step->cause == EVK_SIGNALLED ? "signal" : "exit", step->value,
-                      (long long)step->max_resident_kib, (long long)step->user_us,
-                      (long long)step->system_us, (long long)step->ended_epoch_us, (long long)step->wall_us);
+  case LINE_FINAL:
+    if (step->state == STEP_NOT_STARTED) {
+      length = snprintf(text, LINE_ROOM, "N %s %llu %d %s\n", step->key, ticket, step->error,
+                        phase_name(step->phase));
+    } else {
+      length = snprintf(text, LINE_ROOM, "E %s %llu %d %s %d %lld %lld %lld %lld %lld\n", step->key, ticket,
+                        step->pid, step->cause == EVK_SIGNALLED ? "signal" : "exit", step->value,
+                        (long long)step->max_resident_kib, (long long)step->user_us,
+                        (long long)step->system_us, (long long)step->ended_epoch_us, (long long)step->wall_us);
+    }
+    break;
+  case LINES:
     break;
   }
   return length > 0 && length < LINE_ROOM ? (size_t)length : 0;
 }
 
-int journal_announce(struct journal *journal, const struct step *step) {
-  char line[LINE_ROOM];
-  size_t length = describe(journal, step, line);
-  return length > 0 ? append(journal, line, length) : EINVAL;
+static int write_due(struct journal *journal, const struct step *step, unsigned *written) {
+  for (enum line line = LINE_ANNOUNCED; line < LINES; line++) {
+    char text[LINE_ROOM];
+    if ((*written & 1u << line) || !is_due(step, line)) continue;
+    size_t length = describe(journal, step, line, text);
+    int error = length > 0 ? append(journal, text, length) : EINVAL;
+    if (error != 0) return error;
+    *written |= 1u << line;
+  }
+  return 0;
+}
+
+void journal_greet(struct journal *journal, const char *name, pid_t agent) {
+  (void)snprintf(journal->greeting, sizeof journal->greeting, "K %s %d %d %llu %s\n", name, getpid(), agent,
+                 (unsigned long long)evk_process_start_time(agent), journal->boot_id);
+  // Without it a successor has to do without the keeper; there is no use in trying again.
+  (void)append(journal, journal->greeting, strlen(journal->greeting));
+}
+
+int journal_announce(struct journal *journal, struct step *step) {
+  return write_due(journal, step, &step->written);
 }
 
 void journal_note(struct journal *journal, struct steps *steps, struct step *step) {
-  char line[LINE_ROOM];
-  bool failed = append(journal, line, describe(journal, step, line)) != 0;
-  if (failed != step->unwritten) steps->unwritten += failed ? 1 : (size_t)-1;
-  step->unwritten = failed;
+  bool failed = write_due(journal, step, &step->written) != 0;
+  if (failed != step->is_unwritten) steps->unwritten += failed ? 1 : (size_t)-1;
+  step->is_unwritten = failed;
 }
 
 void journal_retry(struct journal *journal, struct steps *steps) {
   for (size_t i = 0; i < STEP_BUCKETS && steps->unwritten > 0; i++) {
     for (struct step *step = steps->by_ticket[i]; step; step = step->next_by_ticket) {
-      if (!step->unwritten) continue;
+      if (!step->is_unwritten) continue;
       journal_note(journal, steps, step);
       // Still no room: the others need not try.
-      if (step->unwritten) return;
+      if (step->is_unwritten) return;
     }
   }
-}
-
-// Writes `step` as a reader needs it: announced, started, and its end.
-static bool write_whole(struct journal *fresh, const struct step *step) {
-  char line[LINE_ROOM];
-  int length = snprintf(line, LINE_ROOM, "A %s %llu\n", step->key, (unsigned long long)step->ticket);
-  if (length <= 0 || length >= LINE_ROOM || append(fresh, line, (size_t)length) != 0) return false;
-  if (step->pid > 0) {
-    length = snprintf(line, LINE_ROOM, "S %s %llu %d %llu %s\n", step->key, (unsigned long long)step->ticket,
-                      step->pid, (unsigned long long)step->start_time, fresh->boot_id);
-    if (length <= 0 || length >= LINE_ROOM || append(fresh, line, (size_t)length) != 0) return false;
-  }
-  if (step->state != STEP_ENDED && step->state != STEP_NOT_STARTED) return true;
-  return append(fresh, line, describe(fresh, step, line)) == 0;
 }
 
 // Replaces the journal by one without what is recorded. Whatever fails, the old one is as good as before.
@@ -174,10 +213,12 @@ static void rewrite(struct journal *journal, struct steps *steps) {
   fresh.size = 0;
   fresh.torn = false;
   // Locked before it has the name, so that at no moment the keeper seems dead.
-  bool good = flock(fd, LOCK_EX | LOCK_NB) == 0;
+  bool good = flock(fd, LOCK_EX | LOCK_NB) == 0
+    && append(&fresh, fresh.greeting, strlen(fresh.greeting)) == 0;
   for (size_t i = 0; good && i < STEP_BUCKETS; i++) {
     for (struct step *step = steps->by_ticket[i]; good && step; step = step->next_by_ticket) {
-      good = write_whole(&fresh, step);
+      unsigned written = 0;
+      if (!step->is_recorded) good = write_due(&fresh, step, &written) == 0;
     }
   }
   if (!good || rename(path, journal->path) != 0) {
@@ -196,10 +237,10 @@ void journal_recorded(struct journal *journal, struct steps *steps, const uint64
   for (size_t i = 0; i < count; i++) {
     struct step *step = steps_find(steps, tickets[i]);
     // One that runs has nothing recorded yet.
-    if (step && (step->state == STEP_RUNNING || step->state == STEP_ANNOUNCED)) continue;
+    if (step && (!step->is_published || step->is_recorded)) continue;
     int length = snprintf(lines + filled, sizeof lines - filled, "R %s %llu\n", step ? step->key : "-",
                           (unsigned long long)tickets[i]);
-    if (step) steps_forget(steps, step);
+    if (step) step->is_recorded = true;
     if (length > 0) filled += (size_t)length;
     if (filled > sizeof lines - LINE_ROOM || i + 1 == count) {
       // If the disk is full the next agent records these ends once more, which its fence refuses.

@@ -1,5 +1,5 @@
 // The keeper's life: forked by evk_start, it serves the agent as long as there is one and waits for the
-// steps as long as there are any. One thread, one loop, no signal handler.
+// steps as long as there are any. One thread, one loop, no signal handler, nothing that may block for long.
 #include "keeper.h"
 
 #include <errno.h>
@@ -12,30 +12,11 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 // After so many requests the ended steps have their turn.
 #define REQUESTS_IN_A_ROW 8
-
-struct keeper {
-  int socket, signals;
-  struct journal journal;
-  struct steps steps;
-  struct inbox inbox;
-  struct outbox outbox;
-  // The socket is open.
-  bool has_agent;
-  // The agent has closed its end; what it had sent is still read, but nothing new is started for it.
-  bool agent_left;
-  bool is_quitting;
-  // A child has ended that was not waited for yet.
-  bool must_reap;
-};
-
-static int64_t microseconds(struct timeval time) {
-  return (int64_t)time.tv_sec * 1000000 + time.tv_usec;
-}
 
 static void lose_agent(struct keeper *keeper) {
   if (!keeper->has_agent) return;
@@ -45,115 +26,7 @@ static void lose_agent(struct keeper *keeper) {
   keeper->outbox.sent_bytes = 0;
   free(keeper->inbox.bytes);
   keeper->inbox = (struct inbox){0};
-}
-
-static void answer(struct keeper *keeper, const struct step *step, uint32_t kind) {
-  if (!keeper->has_agent) return;
-  outbox_add(&keeper->outbox, &(evk_answer){
-    .ticket = step->ticket, .kind = kind, .pid = step->pid, .start_time = step->start_time,
-    .error = step->error, .phase = step->phase, .cause = step->cause, .value = step->value,
-    .core_dumped = step->core_dumped, .max_resident_kib = step->max_resident_kib,
-    .user_us = step->user_us, .system_us = step->system_us, .wall_us = step->wall_us});
-}
-
-// Beyond the limit only the journal remembers, and can no longer be written anew from memory.
-static void bound(struct keeper *keeper, struct step *step) {
-  if (keeper->steps.finished <= STEPS_KEPT || step->unwritten) return;
-  keeper->journal.complete = false;
-  steps_forget(&keeper->steps, step);
-}
-
-static void not_started(struct keeper *keeper, struct step *step, struct failure failure) {
-  step->error = failure.error;
-  step->phase = failure.phase;
-  steps_finished(&keeper->steps, step, STEP_NOT_STARTED);
-  journal_note(&keeper->journal, &keeper->steps, step);
-  answer(keeper, step, EVK_NOT_STARTED);
-  bound(keeper, step);
-}
-
-static bool agent_hung_up(const struct keeper *keeper) {
-  struct pollfd polled = {.fd = keeper->socket, .events = POLLRDHUP};
-  return poll(&polled, 1, 0) > 0 && (polled.revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0;
-}
-
-static void refuse(struct keeper *keeper, uint64_t ticket, int error, int phase) {
-  struct step step = {.ticket = ticket, .error = error, .phase = phase};
-  answer(keeper, &step, EVK_NOT_STARTED);
-}
-
-static void start(struct keeper *keeper, const unsigned char *body, size_t length) {
-  struct spawn_request request;
-  int error = parse_start(body, length, &request);
-  uint64_t ticket = request.head.ticket;
-  if (error != 0) return refuse(keeper, ticket, error, EVK_PHASE_FORK);
-  // Requests may have queued before the agent died. Whoever takes over counts what was not announced as never
-  // started, so nothing is announced any more once the agent is gone.
-  if (agent_hung_up(keeper)) keeper->agent_left = true;
-  struct step *step = NULL;
-  if (keeper->agent_left || keeper->is_quitting) {
-    refuse(keeper, ticket, ESHUTDOWN, EVK_PHASE_QUITTING);
-  } else if (steps_find(&keeper->steps, ticket)) {
-    refuse(keeper, ticket, EEXIST, EVK_PHASE_FORK);
-  } else if (!(step = steps_add(&keeper->steps, ticket, request.key))) {
-    refuse(keeper, ticket, ENOMEM, EVK_PHASE_FORK);
-  } else if ((error = journal_announce(&keeper->journal, step)) != 0) {
-    // What cannot be announced is not started: nobody would know of it after a crash.
-    refuse(keeper, ticket, error, EVK_PHASE_JOURNAL);
-    steps_forget(&keeper->steps, step);
-  } else {
-    clock_gettime(CLOCK_MONOTONIC, &step->began);
-    struct failure failure;
-    pid_t pid = spawn_step(&request, &failure);
-    if (pid < 0) {
-      not_started(keeper, step, failure);
-    } else {
-      // Not waited for yet, so the number is still its own even if it has ended.
-      steps_began(&keeper->steps, step, pid, evk_process_start_time(pid));
-      journal_note(&keeper->journal, &keeper->steps, step);
-      answer(keeper, step, EVK_STARTED);
-    }
-  }
-  release_start(&request);
-}
-
-static void signal_groups(struct keeper *keeper, const evk_ticket_list *list, const uint64_t *tickets) {
-  for (size_t i = 0; i < list->count; i++) {
-    const struct step *step = steps_find(&keeper->steps, tickets[i]);
-    // Not waited for, so nobody else can have its number; its group has it as well.
-    if (step && step->state == STEP_RUNNING) (void)kill(-step->pid, (int)list->signal);
-  }
-}
-
-static void signal_trees(struct keeper *keeper, const evk_ticket_list *list, const uint64_t *tickets) {
-  if (list->count == 0) return;
-  evk_root *roots = calloc(list->count, sizeof *roots);
-  if (!roots) return signal_groups(keeper, list, tickets);
-  for (size_t i = 0; i < list->count; i++) {
-    const struct step *step = steps_find(&keeper->steps, tickets[i]);
-    roots[i].ticket = tickets[i];
-    if (!step) continue;
-    roots[i].start_time = step->start_time;
-    if (step->state == STEP_RUNNING) roots[i].pid = step->pid;
-  }
-  // Where /proc cannot be read, the process groups can still be reached.
-  if (evk_kill_tree(roots, list->count, (int)list->signal) < 0) signal_groups(keeper, list, tickets);
-  free(roots);
-}
-
-static void serve(struct keeper *keeper, const evk_request *head, const unsigned char *body, size_t length) {
-  if (head->kind == EVK_START) return start(keeper, body, length);
-  if (head->kind == EVK_QUIT) {
-    keeper->is_quitting = true;
-    return;
-  }
-  evk_ticket_list list;
-  uint64_t *tickets = parse_tickets(body, length, &list);
-  if (!tickets) return;
-  if (head->kind == EVK_SIGNAL) signal_groups(keeper, &list, tickets);
-  if (head->kind == EVK_KILL_TREE) signal_trees(keeper, &list, tickets);
-  if (head->kind == EVK_RECORDED) journal_recorded(&keeper->journal, &keeper->steps, tickets, list.count);
-  free(tickets);
+  forget_owed(keeper);
 }
 
 static void serve_some(struct keeper *keeper) {
@@ -165,41 +38,47 @@ static void serve_some(struct keeper *keeper) {
     // Nothing after a request that makes no sense can be trusted.
     if (got < 0) return lose_agent(keeper);
     if (got == 0) break;
-    serve(keeper, &head, body, length);
+    serve(keeper, &head, body, length, true);
   }
   if (keeper->has_agent) inbox_trim(&keeper->inbox);
 }
 
-static void reap(struct keeper *keeper) {
-  while (!keeper->has_agent || outbox_has_room(&keeper->outbox)) {
-    int status;
-    struct rusage usage;
-    pid_t pid = wait4(-1, &status, WNOHANG, &usage);
-    if (pid < 0 && errno == EINTR) continue;
-    if (pid <= 0) {
-      keeper->must_reap = false;
-      return;
+// What a successor asks for is little: it is done at once.
+static void serve_client(struct keeper *keeper, struct client *client) {
+  evk_request head;
+  const unsigned char *body;
+  size_t length;
+  int read = inbox_read(&client->inbox, client->socket), got;
+  while ((got = inbox_next(&client->inbox, &head, &body, &length)) > 0) serve(keeper, &head, body, length, false);
+  if (read < 0 || got < 0) control_close(client);
+  else inbox_trim(&client->inbox);
+}
+
+static bool has_any_left(const struct keeper *keeper, const char *prefix) {
+  size_t length = strlen(prefix);
+  for (size_t i = 0; i < STEP_BUCKETS; i++) {
+    for (const struct step *step = keeper->steps.by_ticket[i]; step; step = step->next_by_ticket) {
+      // What is out of reach is not waited for.
+      if (!is_gone(step) && (step->is_due || !step->is_published) && strncmp(step->key, prefix, length) == 0) {
+        return true;
+      }
     }
-    struct step *step = steps_find_pid(&keeper->steps, pid);
-    // An orphan of a step, which fell to us as their reaper.
-    if (!step) continue;
-    struct timespec now, epoch;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    clock_gettime(CLOCK_REALTIME, &epoch);
-    step->wall_us = (int64_t)(now.tv_sec - step->began.tv_sec) * 1000000
-      + (now.tv_nsec - step->began.tv_nsec) / 1000;
-    step->ended_epoch_us = (int64_t)epoch.tv_sec * 1000000 + epoch.tv_nsec / 1000;
-    step->cause = WIFSIGNALED(status) ? EVK_SIGNALLED : EVK_EXITED;
-    step->value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-    step->core_dumped = WIFSIGNALED(status) && WCOREDUMP(status);
-    step->max_resident_kib = usage.ru_maxrss;
-    step->user_us = microseconds(usage.ru_utime);
-    step->system_us = microseconds(usage.ru_stime);
-    steps_finished(&keeper->steps, step, STEP_ENDED);
-    journal_note(&keeper->journal, &keeper->steps, step);
-    answer(keeper, step, EVK_ENDED);
-    bound(keeper, step);
   }
+  return false;
+}
+
+static void look_at_waiters(struct keeper *keeper) {
+  struct waiter **link = &keeper->waiters, *waiter;
+  while ((waiter = *link) && outbox_has_room(&keeper->outbox)) {
+    if (keeper->has_agent && has_any_left(keeper, waiter->prefix)) {
+      link = &waiter->next;
+      continue;
+    }
+    answer(keeper, &(struct step){.ticket = waiter->ticket}, EVK_NONE_LEFT);
+    *link = waiter->next;
+    free(waiter);
+  }
+  keeper->must_look_at_waiters = keeper->waiters != NULL && waiter != NULL;
 }
 
 static void drain_signals(struct keeper *keeper) {
@@ -209,46 +88,78 @@ static void drain_signals(struct keeper *keeper) {
   keeper->must_reap = true;
 }
 
-// Everything is told and written, and no step is left.
+static void drain_timer(struct keeper *keeper) {
+  uint64_t count;
+  (void)!read(keeper->timer, &count, sizeof count);
+}
+
+// Everything is told and written, no step is left, and nothing that must not be left.
 static bool is_done(const struct keeper *keeper) {
-  if (keeper->steps.running > 0 || keeper->steps.unwritten > 0) return false;
+  if (keeper->steps.running > 0 || keeper->steps.unwritten > 0 || keeper->first_due) return false;
   if (!keeper->has_agent) return true;
-  return keeper->is_quitting && keeper->outbox.count == 0 && !inbox_has_next(&keeper->inbox);
+  return keeper->is_quitting && !keeper->first_owed && !keeper->waiters && keeper->outbox.count == 0
+    && !inbox_has_next(&keeper->inbox);
+}
+
+enum { SIGNALS, REPORTS, TIMER, LISTENER, AGENT, FIRST_CLIENT, POLLED = FIRST_CLIENT + CLIENTS };
+
+static void wait_for_something(struct keeper *keeper, struct pollfd polled[POLLED]) {
+  bool has_room = outbox_has_room(&keeper->outbox);
+  polled[SIGNALS] = (struct pollfd){.fd = keeper->signals, .events = POLLIN};
+  polled[REPORTS] = (struct pollfd){.fd = keeper->reports, .events = POLLIN};
+  polled[TIMER] = (struct pollfd){.fd = keeper->timer, .events = POLLIN};
+  polled[LISTENER] = (struct pollfd){.fd = keeper->control.listener, .events = POLLIN};
+  polled[AGENT] = (struct pollfd){
+    .fd = keeper->has_agent ? keeper->socket : -1,
+    .events = (short)((has_room ? POLLIN : 0) | (keeper->outbox.count > 0 ? POLLOUT : 0))};
+  for (int i = 0; i < CLIENTS; i++) {
+    polled[FIRST_CLIENT + i] = (struct pollfd){.fd = keeper->control.clients[i].socket, .events = POLLIN};
+  }
+  bool has_work = keeper->has_agent && has_room && inbox_has_next(&keeper->inbox);
+  int timeout = has_work || keeper->must_reap ? 0 : keeper->steps.unwritten > 0 ? 1000 : -1;
+  if (poll(polled, POLLED, timeout) >= 0) return;
+  for (int i = 0; i < POLLED; i++) polled[i].revents = 0;
+  // Only memory can be short here; a moment later there may be some.
+  if (errno != EINTR) (void)poll(NULL, 0, 10);
+}
+
+static void hear_agent(struct keeper *keeper, short events) {
+  if (events & (POLLHUP | POLLERR)) keeper->agent_left = true;
+  // With requests waiting there is no hurry to read more, and memory stays bounded.
+  if ((events & (POLLIN | POLLHUP | POLLERR)) && !inbox_has_next(&keeper->inbox)) {
+    if (inbox_read(&keeper->inbox, keeper->socket) < 0) lose_agent(keeper);
+  }
+}
+
+static void tell_agent(struct keeper *keeper) {
+  tell_owed(keeper);
+  if (keeper->must_look_at_waiters) look_at_waiters(keeper);
+  if (!keeper->has_agent || keeper->outbox.count == 0) return;
+  // An agent that has gone hears nothing, but what it had asked for is still in the inbox.
+  if (outbox_flush(&keeper->outbox, keeper->socket) < 0) {
+    keeper->agent_left = true;
+    keeper->outbox.count = 0;
+    keeper->outbox.sent_bytes = 0;
+  }
 }
 
 static void live(struct keeper *keeper) {
   keeper->must_reap = true;
   while (!is_done(keeper)) {
-    bool has_room = outbox_has_room(&keeper->outbox);
-    bool has_work = keeper->has_agent && has_room && inbox_has_next(&keeper->inbox);
-    struct pollfd polled[2] = {
-      {.fd = keeper->signals, .events = POLLIN},
-      {.fd = keeper->has_agent ? keeper->socket : -1,
-       .events = (short)((has_room ? POLLIN : 0) | (keeper->outbox.count > 0 ? POLLOUT : 0))},
-    };
-    bool must_go_on = has_work || (keeper->must_reap && (has_room || !keeper->has_agent));
-    int timeout = must_go_on ? 0 : keeper->steps.unwritten > 0 ? 1000 : -1;
-    if (poll(polled, 2, timeout) < 0 && errno != EINTR) {
-      // Only memory can be short here; a moment later there may be some.
-      (void)poll(NULL, 0, 10);
-      continue;
-    }
-    if (polled[0].revents) drain_signals(keeper);
-    if (polled[1].revents & (POLLHUP | POLLERR)) keeper->agent_left = true;
-    // With requests waiting there is no hurry to read more, and memory stays bounded.
-    if ((polled[1].revents & (POLLIN | POLLHUP | POLLERR)) && !inbox_has_next(&keeper->inbox)) {
-      if (inbox_read(&keeper->inbox, keeper->socket) < 0) lose_agent(keeper);
-    }
+    struct pollfd polled[POLLED];
+    wait_for_something(keeper, polled);
+    if (polled[SIGNALS].revents) drain_signals(keeper);
+    if (polled[TIMER].revents) drain_timer(keeper);
+    if (polled[REPORTS].revents) take_reports(keeper);
     if (keeper->must_reap) reap(keeper);
+    if (keeper->has_agent && polled[AGENT].revents) hear_agent(keeper, polled[AGENT].revents);
     serve_some(keeper);
-    if (keeper->has_agent && keeper->outbox.count > 0) {
-      // An agent that has gone hears nothing, but what it had asked for is still in the inbox.
-      if (outbox_flush(&keeper->outbox, keeper->socket) < 0) {
-        keeper->agent_left = true;
-        keeper->outbox.count = 0;
-        keeper->outbox.sent_bytes = 0;
-      }
+    for (int i = 0; i < CLIENTS; i++) {
+      if (polled[FIRST_CLIENT + i].revents) serve_client(keeper, &keeper->control.clients[i]);
     }
+    if (polled[LISTENER].revents) control_accept(&keeper->control);
+    deadlines_run(keeper);
+    tell_agent(keeper);
     if (keeper->steps.unwritten > 0) journal_retry(&keeper->journal, &keeper->steps);
   }
 }
@@ -259,22 +170,29 @@ static void close_from(int first) {
   for (int fd = first; fd < most; fd++) close(fd);
 }
 
-// Leaves nothing open but 0 to 2 on /dev/null, the socket as 3 and the journal as 4.
-static int settle_descriptors(int *socket, int *journal) {
-  int high_socket = fcntl(*socket, F_DUPFD_CLOEXEC, 16);
-  int high_journal = fcntl(*journal, F_DUPFD_CLOEXEC, 16);
+// Leaves nothing open but 0 to 2 on /dev/null, what minders need, and what is the keeper's own.
+static int settle_descriptors(struct keeper *keeper, int socket, int journal) {
+  int reports[2];
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (high_socket < 0 || high_journal < 0 || null < 0) return errno;
-  int high_null = fcntl(null, F_DUPFD_CLOEXEC, 16);
-  if (high_null < 0) return errno;
-  for (int fd = 0; fd <= 2; fd++) {
-    if (dup2(high_null, fd) < 0) return errno;
+  if (null < 0 || pipe2(reports, O_CLOEXEC) != 0) return errno;
+  // In this order from REPORTS_FD on; the second is NULL_FD.
+  int all[] = {reports[1], null, reports[0], socket, journal};
+  const int count = sizeof all / sizeof *all;
+  for (int i = 0; i < count; i++) {
+    if ((all[i] = fcntl(all[i], F_DUPFD_CLOEXEC, 16)) < 0) return errno;
   }
-  *socket = dup3(high_socket, 3, O_CLOEXEC);
-  *journal = dup3(high_journal, 4, O_CLOEXEC);
-  if (*socket < 0 || *journal < 0) return errno;
-  close_from(5);
-  return 0;
+  for (int i = 0; i < count; i++) {
+    if ((all[i] = dup3(all[i], REPORTS_FD + i, O_CLOEXEC)) < 0) return errno;
+  }
+  for (int fd = 0; fd <= 2; fd++) {
+    if (dup2(NULL_FD, fd) < 0) return errno;
+  }
+  close_from(REPORTS_FD + count);
+  keeper->reports = all[2];
+  keeper->socket = all[3];
+  keeper->journal.fd = all[4];
+  // Minders wait for room in the pipe, the keeper does not wait for them.
+  return fcntl(keeper->reports, F_SETFL, O_NONBLOCK) == 0 ? 0 : errno;
 }
 
 // The bare call, since the C library keeps two signals to itself, which a parent may have had ignored.
@@ -285,26 +203,36 @@ static void set_default_dispositions(void) {
   }
 }
 
-static void be_keeper(int socket, int journal, const char *path) __attribute__((noreturn));
-static void be_keeper(int socket, int journal, const char *path) {
-  // All signals are blocked since before the fork, so that none has to be ignored: a program inherits what is
-  // ignored, but a step gets an empty mask. What the agent had set goes back to the default for the same reason.
-  set_default_dispositions();
-  (void)setsid();
-  (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  (void)prctl(PR_SET_NAME, "eventor-keeper", 0, 0, 0);
-  struct keeper *keeper = calloc(1, sizeof *keeper);
-  if (!keeper) _exit(71);
-  if (settle_descriptors(&socket, &journal) != 0) _exit(71);
-  keeper->socket = socket;
-  keeper->has_agent = true;
-  char *own_path = strdup(path);
-  if (!own_path || journal_adopt(&keeper->journal, journal, own_path) != 0 || spawn_prepare() != 0) _exit(71);
+static int prepare(struct keeper *keeper, int socket, int journal, const char *path, pid_t agent) {
+  int error = settle_descriptors(keeper, socket, journal);
+  char *own_path = strdup(path), name[64];
+  if (error != 0 || !own_path) return error != 0 ? error : ENOMEM;
+  error = journal_adopt(&keeper->journal, keeper->journal.fd, own_path);
+  if (error != 0) return error;
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   keeper->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (keeper->signals < 0) _exit(71);
+  keeper->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (keeper->signals < 0 || keeper->timer < 0) return errno;
+  keeper->next_due = keeper->timer_set_to = INT64_MAX;
+  control_open(&keeper->control, name);
+  if (keeper->control.listener >= 0) journal_greet(&keeper->journal, name, agent);
+  return 0;
+}
+
+static void be_keeper(int socket, int journal, const char *path, pid_t agent) __attribute__((noreturn));
+static void be_keeper(int socket, int journal, const char *path, pid_t agent) {
+  // All signals are blocked since before the fork, so that none has to be ignored: a program inherits what is
+  // ignored, but a step gets an empty mask. What the agent had set goes back to the default for the same reason.
+  set_default_dispositions();
+  (void)setsid();
+  // For what a minder had that somebody has killed.
+  (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  (void)prctl(PR_SET_NAME, "eventor-keeper", 0, 0, 0);
+  struct keeper *keeper = calloc(1, sizeof *keeper);
+  if (!keeper || prepare(keeper, socket, journal, path, agent) != 0) _exit(71);
+  keeper->has_agent = true;
   live(keeper);
   // The journal's lock goes with the process, after its last line.
   _exit(0);
@@ -326,10 +254,10 @@ int evk_start(const char *journal_path, evk_handle *out) {
   sigset_t all, before;
   sigfillset(&all);
   if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) error = EINVAL;
-  pid_t pid = error == 0 ? fork() : -1;
+  pid_t agent = getpid(), pid = error == 0 ? fork() : -1;
   if (pid == 0) {
     close(sockets[0]);
-    be_keeper(sockets[1], journal, journal_path);
+    be_keeper(sockets[1], journal, journal_path, agent);
   }
   if (pid < 0 && error == 0) error = errno;
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

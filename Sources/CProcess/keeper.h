@@ -15,24 +15,48 @@
 
 enum step_state { STEP_ANNOUNCED, STEP_RUNNING, STEP_NOT_STARTED, STEP_ENDED };
 
+// How far it is told to end. From STAGE_TOLD on it ends only when nothing of it is left.
+enum step_stage { STAGE_LIVING, STAGE_TOLD, STAGE_DYING };
+
 struct step {
   struct step *next_by_ticket;
-  struct step *next_by_pid;
+  struct step *next_by_child;
+  struct step *next_due, *previous_due;
+  struct step *next_owed;
+  // What its minder works with, as long as that lives.
+  struct minding *minding;
   uint64_t ticket;
   uint64_t start_time;
-  struct timespec began;
   int64_t ended_epoch_us;
   int64_t wall_us;
   int64_t user_us;
   int64_t system_us;
   int64_t max_resident_kib;
+  // Microseconds since boot, 0 for never (deadlines.c).
+  int64_t terminate_at, kill_at;
+  int64_t next_pass_at, pause;
+  // Its main process.
   pid_t pid;
+  // The child of the keeper that stands for it: its minder; if somebody killed that, its main process. 0: none.
+  pid_t child;
   int error, phase;
   int cause, value;
-  bool core_dumped;
-  // The disk had no room for its last line: it is tried again.
-  bool unwritten;
+  int out_of_reach;
   enum step_state state;
+  enum step_stage stage;
+  // Lines of the journal that are written (enum line).
+  unsigned written;
+  bool core_dumped;
+  bool out_of_memory;
+  // Its guard, not the agent, told it to end, and it had not ended before.
+  bool cut_off;
+  // Its state is final, and said so to the journal and the agent.
+  bool is_published;
+  // The store has its end: it is kept only for what it left behind.
+  bool is_recorded;
+  // The disk had no room for one of its lines: it is tried again.
+  bool is_unwritten;
+  bool is_due, is_owed, owes_start, owes_end;
   char key[];
 };
 
@@ -42,25 +66,27 @@ struct step {
 
 struct steps {
   struct step *by_ticket[STEP_BUCKETS];
-  struct step *by_pid[STEP_BUCKETS];
+  struct step *by_child[STEP_BUCKETS];
+  // Not published yet.
   size_t running;
   size_t finished;
   size_t unwritten;
 };
 
 struct step *steps_add(struct steps *steps, uint64_t ticket, const char *key);
-struct step *steps_find(struct steps *steps, uint64_t ticket);
-struct step *steps_find_pid(struct steps *steps, pid_t pid);
-void steps_began(struct steps *steps, struct step *step, pid_t pid, uint64_t start_time);
-void steps_finished(struct steps *steps, struct step *step, enum step_state state);
+struct step *steps_find(const struct steps *steps, uint64_t ticket);
+struct step *steps_find_child(const struct steps *steps, pid_t pid);
+// From now on `child` stands for the step; 0 for none.
+void steps_set_child(struct steps *steps, struct step *step, pid_t child);
+void steps_published(struct steps *steps, struct step *step);
 void steps_forget(struct steps *steps, struct step *step);
 
-// MARK: Starting one (spawn.c)
+// MARK: The minder of one step (minder.c, spawn.c)
 
 struct spawn_request {
   evk_start_request head;
-  const char *key, *directory, *log;
-  char **arguments, **environment;
+  const char *key, *directory, *log, *cgroup;
+  char **arguments, **environment, **settings;
   gid_t *groups;
 };
 
@@ -68,15 +94,74 @@ struct failure {
   int error, phase;
 };
 
-int spawn_prepare(void);
-// The process, or -1 with `failure`.
-pid_t spawn_step(const struct spawn_request *request, struct failure *failure);
+// Minders write their reports here; the descriptors after these two are the keeper's own.
+#define REPORTS_FD 3
+#define NULL_FD 4
+
+struct minding {
+  struct spawn_request request;
+  struct failure failure;
+  int64_t began_us;
+  // Descriptors of the minder; `failures` is for a child that has no memory in common with it.
+  int log, cgroup, failures;
+  void *stack;
+  char name[16];
+  unsigned char body[];
+};
+
+enum report_kind { REPORT_STARTED, REPORT_NOT_STARTED, REPORT_ENDED };
+
+// Shorter than PIPE_BUF, so that the reports of many minders do not mix.
+struct report {
+  uint64_t ticket;
+  uint64_t start_time;
+  int64_t ended_epoch_us, wall_us, user_us, system_us, max_resident_kib;
+  int32_t kind, pid, status, error, phase, out_of_memory;
+};
+
+// The life of a minder, on a stack of its own.
+int mind(void *minding);
+// How a minder of `ticket` is called, so that it is found when nobody knows its number: at most 15 characters.
+void minder_name(uint64_t ticket, char out[16]);
+
+// The copy of a request with which a minder works; NULL with an errno in `error`.
+struct minding *minding_make(const unsigned char *body, size_t length, int *error);
+void minding_free(struct minding *minding);
+// Its minder, or -1 with `failure`.
+pid_t minder_start(struct minding *minding, struct failure *failure);
+
+// Microseconds of CLOCK_BOOTTIME: since the host was started, sleep included.
+int64_t since_boot(void);
+
+// MARK: Processes (processes.c, tree.c)
+
+struct process {
+  pid_t pid, parent, session;
+  uint64_t start_time;
+  // Of its name as much as a minder's has.
+  char name[16];
+  char state;
+  bool has_threads;
+  bool belongs, is_minder;
+};
+
+bool read_process(pid_t pid, struct process *out);
+ssize_t read_file(const char *path, char *out, size_t room);
+
+struct tally {
+  int signalled, denied;
+};
+
+// Signals everything that descends from a minder that is our child. 0, or an errno if that can't be told.
+int tree_signal(pid_t minder, int signal, bool then_continue, struct tally *tally);
 
 // MARK: The journal (journal.c)
 
 struct journal {
   int fd;
   const char *path;
+  // The line with the name of the control socket.
+  char greeting[192];
   char boot_id[40];
   // The last write was cut short: the next line begins with a newline, so that only the torn one is lost.
   bool torn;
@@ -88,13 +173,14 @@ struct journal {
 
 int journal_open(const char *path, int *error);
 int journal_adopt(struct journal *journal, int fd, const char *path);
-int journal_announce(struct journal *journal, const struct step *step);
-// Writes the line of the state the step is in; keeps `unwritten` right.
+void journal_greet(struct journal *journal, const char *name, pid_t agent);
+int journal_announce(struct journal *journal, struct step *step);
+// Writes what of the step is not written yet; keeps `is_unwritten` right.
 void journal_note(struct journal *journal, struct steps *steps, struct step *step);
 void journal_retry(struct journal *journal, struct steps *steps);
 void journal_recorded(struct journal *journal, struct steps *steps, const uint64_t *tickets, size_t count);
 
-// MARK: The socket (wire.c)
+// MARK: The sockets (wire.c, control.c)
 
 struct inbox {
   unsigned char *bytes;
@@ -118,10 +204,87 @@ void inbox_trim(struct inbox *inbox);
 // Takes a start apart; the pointers lead into `body` and one block that `release_start` frees.
 int parse_start(const unsigned char *body, size_t length, struct spawn_request *out);
 void release_start(struct spawn_request *request);
-// The tickets of a list, copied because the wire aligns nothing; to be freed. NULL if malformed.
-uint64_t *parse_tickets(const unsigned char *body, size_t length, evk_ticket_list *head);
+// What follows an evk_ticket_list, copied because the wire aligns nothing; to be freed. NULL if malformed.
+void *parse_list(const unsigned char *body, size_t length, size_t item, evk_ticket_list *head);
 
 bool outbox_has_room(const struct outbox *outbox);
 void outbox_add(struct outbox *outbox, const evk_answer *answer);
 // -1 if the agent is gone.
 int outbox_flush(struct outbox *outbox, int socket);
+
+// Earlier agents' successors, which come through the control socket.
+#define CLIENTS 8
+
+struct client {
+  int socket;
+  struct inbox inbox;
+};
+
+struct control {
+  int listener;
+  struct client clients[CLIENTS];
+};
+
+// Listens under a name of its own, which it writes to `name`; without a listener if that can't be.
+void control_open(struct control *control, char name[64]);
+void control_accept(struct control *control);
+void control_close(struct client *client);
+
+// MARK: The keeper (keeper.c, requests.c, endings.c, deadlines.c)
+
+// Somebody who waits until nothing of the steps with a prefix is left.
+struct waiter {
+  struct waiter *next;
+  uint64_t ticket;
+  char prefix[];
+};
+
+struct keeper {
+  int socket, signals, reports, timer;
+  struct journal journal;
+  struct steps steps;
+  struct inbox inbox;
+  struct outbox outbox;
+  struct control control;
+  // Steps the agent has to be told of, oldest first.
+  struct step *first_owed, *last_owed;
+  // Steps with a deadline, or being ended; the earliest of their times, or one before it; what the timer is set to.
+  struct step *first_due;
+  int64_t next_due, timer_set_to;
+  struct waiter *waiters;
+  // The socket is open.
+  bool has_agent;
+  // The agent has closed its end; what it had sent is still read, but nothing new is started for it.
+  bool agent_left;
+  bool is_quitting;
+  // A child has ended that was not waited for yet.
+  bool must_reap;
+  // Something has gone that a waiter may have waited for.
+  bool must_look_at_waiters;
+};
+
+// Carries out what the agent asked for, or, with `is_agent` false, one of its successors.
+void serve(struct keeper *keeper, const evk_request *head, const unsigned char *body, size_t length, bool is_agent);
+
+// Takes in what minders report, then who has ended.
+void take_reports(struct keeper *keeper);
+void reap(struct keeper *keeper);
+void not_started(struct keeper *keeper, struct step *step, struct failure failure);
+// Tells the journal and the agent what became of it.
+void publish(struct keeper *keeper, struct step *step);
+// The agent is told of as many as the outbox has room for.
+void tell_owed(struct keeper *keeper);
+void forget_owed(struct keeper *keeper);
+// Nothing of it is left, as far as can be known.
+bool is_gone(const struct step *step);
+void answer(struct keeper *keeper, const struct step *step, uint32_t kind);
+
+void deadlines_set(struct keeper *keeper, struct step *step, int64_t terminate_at, int64_t kill_at);
+void deadlines_stop(struct keeper *keeper, struct step *step, int64_t kill_at);
+void deadlines_kill(struct keeper *keeper, struct step *step);
+// It needs none any more.
+void deadlines_remove(struct keeper *keeper, struct step *step);
+// Signals all of it once.
+struct tally deadlines_signal(struct step *step, int signal, bool then_continue);
+// Does what is due, and sets the timer for what is next.
+void deadlines_run(struct keeper *keeper);

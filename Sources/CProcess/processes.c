@@ -10,26 +10,35 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-struct process {
-  pid_t pid, parent, session;
-  uint64_t start_time;
-  char state;
-  bool belongs;
-};
 
 struct table {
   struct process *rows;
   size_t count, capacity;
 };
 
+int64_t since_boot(void) {
+  struct timespec now = {0, 0};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int evk_usable_cores(void) {
+  // As many as any kernel may be built for; glibc's type of fixed size ends at 1,024.
+  unsigned long mask[128];
+  long size = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  int count = 0;
+  for (size_t i = 0; size > 0 && i < (size_t)size / sizeof *mask; i++) count += __builtin_popcountl(mask[i]);
+  return count;
+}
+
 int evk_eventfd(void) {
   return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
-static ssize_t read_file(const char *path, char *out, size_t room) {
+ssize_t read_file(const char *path, char *out, size_t room) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -1;
   ssize_t count;
@@ -48,22 +57,24 @@ void evk_boot_id(char out[40]) {
   out[count] = 0;
 }
 
-static bool read_process(pid_t pid, struct process *out) {
+bool read_process(pid_t pid, struct process *out) {
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", pid);
   if (read_file(path, text, sizeof text) <= 0) return false;
   // The name may hold anything, a parenthesis too; the last one ends it.
-  char *after = strrchr(text, ')');
-  if (!after) return false;
-  int parent, session;
+  char *before = strchr(text, '('), *after = strrchr(text, ')');
+  if (!before || !after) return false;
+  int parent, session, threads;
   char state;
   unsigned long long start_time;
   int fields = sscanf(after + 1,
-                      " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
-                      &parent, &session, &start_time);
-  if (fields != 4) return false;
-  *out = (struct process){
-    .pid = pid, .parent = parent, .session = session, .start_time = start_time, .state = state};
+                      " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu", &state,
+                      &parent, &session, &threads, &start_time);
+  if (fields != 5) return false;
+  *out = (struct process){.pid = pid, .parent = parent, .session = session, .start_time = start_time,
+                          .state = state, .has_threads = threads > 1};
+  size_t length = (size_t)(after - before - 1);
+  memcpy(out->name, before + 1, length < sizeof out->name ? length : sizeof out->name - 1);
   return true;
 }
 
@@ -183,16 +194,37 @@ static bool has_mark(pid_t pid, const evk_root *roots, size_t count) {
   return found;
 }
 
+// Whether the process has the name of a minder of one of the roots, and our user.
+static bool is_minder(const struct process *row, const evk_root *roots, size_t count) {
+  if (strncmp(row->name, "ev-", 3) != 0) return false;
+  for (size_t i = 0; i < count; i++) {
+    char name[16], path[64];
+    struct stat status;
+    minder_name(roots[i].ticket, name);
+    if (strcmp(row->name, name) != 0) continue;
+    snprintf(path, sizeof path, "/proc/%d", row->pid);
+    return stat(path, &status) == 0 && status.st_uid == geteuid();
+  }
+  return false;
+}
+
 // Marks the rows that belong to the roots. Kernel threads, init and ourselves never do.
 static void select_rows(struct table *table, const evk_root *roots, size_t count) {
   uint64_t earliest = UINT64_MAX;
   for (size_t i = 0; i < count; i++) {
     if (roots[i].start_time < earliest) earliest = roots[i].start_time;
   }
+  size_t minders = 0;
+  for (size_t i = 0; i < table->count; i++) {
+    table->rows[i].is_minder = is_minder(&table->rows[i], roots, count);
+    if (table->rows[i].is_minder) minders++;
+  }
   pid_t self = getpid();
   for (size_t i = 0; i < table->count; i++) {
     struct process *row = &table->rows[i];
-    row->belongs = false;
+    row->belongs = row->is_minder;
+    // What descends from a minder is all there is of its step.
+    if (minders >= count) continue;
     if (row->pid <= 2 || row->parent == 2 || row->pid == self || row->start_time < earliest) continue;
     for (size_t r = 0; r < count && !row->belongs; r++) {
       if (roots[r].pid <= 0 || row->session != roots[r].pid) continue;
@@ -213,8 +245,10 @@ static void select_rows(struct table *table, const evk_root *roots, size_t count
   }
 }
 
+// A minder goes by itself. A process whose first thread has ended looks like a zombie while the others go on.
 static bool can_be_signalled(const struct process *row) {
-  return row->belongs && row->state != 'Z' && row->state != 'X';
+  if (!row->belongs || row->is_minder) return false;
+  return (row->state != 'Z' && row->state != 'X') || row->has_threads;
 }
 
 int evk_find_tree(const evk_root *roots, size_t count, evk_found *out, size_t capacity) {

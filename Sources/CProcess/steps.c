@@ -1,4 +1,4 @@
-// The steps the keeper knows, found by ticket and by process id.
+// The steps the keeper knows, found by ticket and by the child that stands for them.
 #include "keeper.h"
 
 #include <stdlib.h>
@@ -17,39 +17,38 @@ struct step *steps_add(struct steps *steps, uint64_t ticket, const char *key) {
   step->state = STEP_ANNOUNCED;
   step->next_by_ticket = steps->by_ticket[bucket(ticket)];
   steps->by_ticket[bucket(ticket)] = step;
+  steps->running++;
   return step;
 }
 
-struct step *steps_find(struct steps *steps, uint64_t ticket) {
+struct step *steps_find(const struct steps *steps, uint64_t ticket) {
   struct step *step = steps->by_ticket[bucket(ticket)];
   while (step && step->ticket != ticket) step = step->next_by_ticket;
   return step;
 }
 
-struct step *steps_find_pid(struct steps *steps, pid_t pid) {
-  struct step *step = steps->by_pid[bucket((uint64_t)pid)];
-  while (step && step->pid != pid) step = step->next_by_pid;
+struct step *steps_find_child(const struct steps *steps, pid_t pid) {
+  struct step *step = steps->by_child[bucket((uint64_t)pid)];
+  while (step && step->child != pid) step = step->next_by_child;
   return step;
 }
 
-void steps_began(struct steps *steps, struct step *step, pid_t pid, uint64_t start_time) {
-  step->pid = pid;
-  step->start_time = start_time;
-  step->state = STEP_RUNNING;
-  step->next_by_pid = steps->by_pid[bucket((uint64_t)pid)];
-  steps->by_pid[bucket((uint64_t)pid)] = step;
-  steps->running++;
+// Once it is waited for, its number may belong to another process.
+void steps_set_child(struct steps *steps, struct step *step, pid_t child) {
+  if (step->child > 0) {
+    struct step **link = &steps->by_child[bucket((uint64_t)step->child)];
+    while (*link != step) link = &(*link)->next_by_child;
+    *link = step->next_by_child;
+  }
+  step->child = child;
+  if (child <= 0) return;
+  step->next_by_child = steps->by_child[bucket((uint64_t)child)];
+  steps->by_child[bucket((uint64_t)child)] = step;
 }
 
-// Its number may belong to another process from now on, so it is found by ticket only.
-void steps_finished(struct steps *steps, struct step *step, enum step_state state) {
-  if (step->state == STEP_RUNNING) {
-    struct step **link = &steps->by_pid[bucket((uint64_t)step->pid)];
-    while (*link != step) link = &(*link)->next_by_pid;
-    *link = step->next_by_pid;
-    steps->running--;
-  }
-  step->state = state;
+void steps_published(struct steps *steps, struct step *step) {
+  step->is_published = true;
+  steps->running--;
   steps->finished++;
 }
 
@@ -57,7 +56,10 @@ void steps_forget(struct steps *steps, struct step *step) {
   struct step **link = &steps->by_ticket[bucket(step->ticket)];
   while (*link != step) link = &(*link)->next_by_ticket;
   *link = step->next_by_ticket;
-  if (step->unwritten) steps->unwritten--;
-  if (step->state == STEP_ENDED || step->state == STEP_NOT_STARTED) steps->finished--;
+  steps_set_child(steps, step, 0);
+  if (step->is_unwritten) steps->unwritten--;
+  if (step->is_published) steps->finished--;
+  else steps->running--;
+  minding_free(step->minding);
   free(step);
 }

@@ -88,21 +88,24 @@ int parse_start(const unsigned char *body, size_t length, struct spawn_request *
   const unsigned char *at = body + sizeof out->head, *end = body + length;
   size_t groups = out->head.group_count;
   size_t arguments = out->head.argument_count, environment = out->head.environment_count;
+  size_t settings = 2 * (size_t)out->head.setting_count;
   // Each group takes four bytes and each string one, so the counts can't exceed the request.
   if (groups > length / 4 || arguments > length || environment > length || arguments == 0) return EBADMSG;
-  if ((size_t)(end - at) < groups * sizeof(gid_t)) return EBADMSG;
-  char **block = calloc(1, (arguments + environment + 2) * sizeof(char *) + groups * sizeof(gid_t));
+  if (settings > length || (size_t)(end - at) < groups * sizeof(gid_t)) return EBADMSG;
+  char **block = calloc(1, (arguments + environment + settings + 3) * sizeof(char *) + groups * sizeof(gid_t));
   if (!block) return ENOMEM;
   out->arguments = block;
-  out->environment = block + arguments + 1;
-  out->groups = (gid_t *)(block + arguments + environment + 2);
+  out->environment = out->arguments + arguments + 1;
+  out->settings = out->environment + environment + 1;
+  out->groups = (gid_t *)(out->settings + settings + 1);
   if (groups > 0) memcpy(out->groups, at, groups * sizeof(gid_t));
   at += groups * sizeof(gid_t);
   bool whole = (out->key = take_string(&at, end)) && (out->directory = take_string(&at, end))
-    && (out->log = take_string(&at, end));
+    && (out->log = take_string(&at, end)) && (out->cgroup = take_string(&at, end));
   // exec takes pointers to char, but changes nothing.
   for (size_t i = 0; whole && i < arguments; i++) whole = (out->arguments[i] = (char *)take_string(&at, end));
   for (size_t i = 0; whole && i < environment; i++) whole = (out->environment[i] = (char *)take_string(&at, end));
+  for (size_t i = 0; whole && i < settings; i++) whole = (out->settings[i] = (char *)take_string(&at, end));
   if (whole) return 0;
   release_start(out);
   return EBADMSG;
@@ -113,13 +116,13 @@ void release_start(struct spawn_request *request) {
   request->arguments = NULL;
 }
 
-uint64_t *parse_tickets(const unsigned char *body, size_t length, evk_ticket_list *head) {
+void *parse_list(const unsigned char *body, size_t length, size_t item, evk_ticket_list *head) {
   if (length < sizeof *head) return NULL;
   memcpy(head, body, sizeof *head);
-  if ((length - sizeof *head) / sizeof(uint64_t) < head->count) return NULL;
-  uint64_t *tickets = malloc((head->count + 1) * sizeof *tickets);
-  if (tickets) memcpy(tickets, body + sizeof *head, head->count * sizeof *tickets);
-  return tickets;
+  if ((length - sizeof *head) / item < head->count) return NULL;
+  void *items = malloc((head->count + 1) * item);
+  if (items) memcpy(items, body + sizeof *head, head->count * item);
+  return items;
 }
 
 bool outbox_has_room(const struct outbox *outbox) {

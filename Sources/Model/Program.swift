@@ -116,22 +116,10 @@ public struct Program: Sendable, Hashable, Codable {
     public var capacity: Int
     /// Over what it is counted.
     public var scope: Scope
-    /// Asks outside how many are free; both that and the capacity must allow.
-    public var sensor: Sensor?
-
-    /// A command that prints how many are free outside.
-    public struct Sensor: Sendable, Hashable, Codable {
-      /// The command.
-      public var command: [String]
-      /// How often it is asked.
-      public var every: TimeSpan
-
-      /// `command`, asked every 30 s unless said.
-      public init(command: [String], every: TimeSpan = TimeSpan(seconds: 30)) {
-        self.command = command
-        self.every = every
-      }
-    }
+    /// A command that prints how many are free outside; both that and the capacity must allow.
+    public var sensor: [String]?
+    /// How often the sensor is asked; nil is 30 s.
+    public var every: TimeSpan?
 
     /// A resource called `name`.
     public init(name: String, capacity: Int, scope: Scope) {
@@ -139,6 +127,14 @@ public struct Program: Sendable, Hashable, Codable {
       self.capacity = capacity
       self.scope = scope
     }
+  }
+
+  /// What asks outside how many of a resource are free.
+  public struct Sensor: Sendable, Hashable {
+    /// The command.
+    public let command: [String]
+    /// How often it is asked.
+    public let every: TimeSpan
   }
 
   /// Something that happens at most once per sequence.
@@ -187,6 +183,13 @@ public struct Program: Sendable, Hashable, Codable {
       self.event = event
       self.sequence = sequence
     }
+  }
+}
+
+extension Program.Resource {
+  /// Its sensor with the pause between two readings, if it has one.
+  public var sensing: Program.Sensor? {
+    sensor.map { Program.Sensor(command: $0, every: every ?? TimeSpan(seconds: 30)) }
   }
 }
 

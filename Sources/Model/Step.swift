@@ -37,7 +37,7 @@ extension Program {
     public var onLost: OnLost = .rerun
     /// How many times it may be lost before that is a failure.
     public var maxLost = 3
-    /// What happens to it when its agent can't reach the store; nil: keep if pinned to a host, stop if in a group.
+    /// What happens to it when its agent can't reach the store; nil: see ``cutOffPolicy``.
     public var onCutOff: OnCutOff?
     /// A command; when it fails, the step ends as a skipped success.
     public var precondition: [String]?
@@ -53,6 +53,11 @@ extension Program {
 
     /// The seconds between SIGTERM and SIGKILL when a step does not say.
     public static let defaultKillAfter = TimeSpan(seconds: 10)
+
+    /// What happens when its agent can't reach the store. Unless it says so itself, a step that others of its group may
+    /// take over is stopped, so that it does not run twice at once; one that is bound to its host goes on, since nobody
+    /// else can start it.
+    public var cutOffPolicy: OnCutOff { onCutOff ?? (group == nil ? .keep : .stop) }
   }
 
   /// What a step does.
@@ -153,9 +158,9 @@ extension Program {
 
   /// Bounds on a step's process.
   public struct Limits: Sendable, Hashable, Codable {
-    /// Bytes of memory.
+    /// Bytes of memory: of all its processes together in a cgroup, of the address space of each elsewhere.
     public var memory: Int64?
-    /// Cores.
+    /// Cores: how much processor time its processes may use together, in seconds a second.
     public var cpu: Double?
 
     /// No bounds.

@@ -2,6 +2,9 @@
 extension Validation {
   /// The highest priority of a step, and, negated, the lowest.
   private static let highestPriority = 1_000_000
+  /// The kernel takes no quota under 1 ms of 100 ms.
+  private static let leastCores = 0.01
+  private static let mostCores = 100_000.0
 
   mutating func checkConfig() {
     let config = program.config
@@ -18,7 +21,12 @@ extension Validation {
   mutating func checkGroups() {
     for group in program.groups {
       let path = "groups.\(group.name)"
-      if group.hosts.isEmpty { error(path + ".hosts", "group '\(group.name)' has no hosts") }
+      if group.hosts.isEmpty, group.match?.isEmpty ?? true {
+        error(path + ".hosts", "group '\(group.name)' has no hosts; name some, or labels under 'match'")
+      }
+      for label in (group.match ?? [:]).keys.sorted() where !Name.isValid(label) {
+        error("\(path).match.\(label)", "'\(label)' can't be a label; use 1 to 128 of A-Z a-z 0-9 _ . -")
+      }
       for (position, host) in group.hosts.enumerated() { checkHost(host, at: path + ".hosts[\(position)]") }
       notNegative(group.maxConcurrent, path + ".max_concurrent")
       positive(group.timeout, path + ".timeout")
@@ -29,8 +37,16 @@ extension Validation {
   }
 
   mutating func checkResources() {
-    for resource in program.resources where resource.capacity < 1 {
-      error("resources.\(resource.name).capacity", "'capacity' must be at least 1, not \(resource.capacity)")
+    for resource in program.resources {
+      let path = "resources.\(resource.name)"
+      if resource.capacity < 1 {
+        error(path + ".capacity", "'capacity' must be at least 1, not \(resource.capacity)")
+      }
+      if let sensor = resource.sensor { checkWords(sensor, at: path + ".sensor") }
+      positive(resource.every, path + ".every")
+      if resource.every != nil, resource.sensor == nil {
+        error(path + ".every", "'every' has a meaning only beside 'sensor'")
+      }
     }
   }
 
@@ -45,10 +61,16 @@ extension Validation {
     positive(step.timeout, path + ".timeout")
     notNegative(step.killAfter, path + ".kill_after")
     if let retry = step.retry { check(retry, at: path + ".retry") }
+    if step.retry?.elsewhere == true, step.group == nil || step.host != nil {
+      warn(path + ".retry.elsewhere", "step '\(step.name)' is in no group: there is nowhere else to go")
+    }
     notNegative(step.maxLost, path + ".max_lost")
     if let forEach = step.forEach { notNegative(forEach.atOnce, path + ".at_once") }
     if let memory = step.limits?.memory, memory < 1 {
       error(path + ".limits.memory", "'memory' must be more than nothing")
+    }
+    if let cpu = step.limits?.cpu, !(cpu >= Self.leastCores && cpu <= Self.mostCores) {
+      error(path + ".limits.cpu", "'cpu' must be from 0.01 to 100000 cores")
     }
     if !(-Self.highestPriority...Self.highestPriority).contains(step.priority) {
       error(path + ".priority", "'priority' must be from -\(Self.highestPriority) to \(Self.highestPriority)")

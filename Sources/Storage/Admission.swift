@@ -108,20 +108,31 @@ final class Admission {
   }
 
   /// Whether some other task has queued for the resource before: one that an agent, or its own command, could start.
+  ///
+  /// Before is meant in one order over all resources: by priority, then by since when a task queues, whatever it queues
+  /// for. So the first of all is kept waiting by nothing but a shortage, and no two keep each other waiting.
   private func isOvertaking(_ key: Int64, _ task: TaskFact) throws -> Bool {
-    let rows = try session.query(
+    let (own, since) = (task.ordering(in: run.plan), try self.since(of: task))
+    return try !session.query(
       """
-      SELECT k.run_key, k.task_no, k.ordering FROM ev_ticket k JOIN ev_run r ON r.run_key = k.run_key
+      SELECT k.task_no FROM ev_ticket k JOIN ev_run r ON r.run_key = k.run_key
       WHERE k.resource_key = \(key) AND r.status = 'running' AND r.stopped = 0
+        AND (k.ordering < \(own) OR (k.ordering = \(own) AND (k.since < \(since) OR (k.since = \(since)
+          AND (k.run_key < \(run.state.key) OR (k.run_key = \(run.state.key) AND k.task_no < \(task.number)))))))
         AND (k.run_key = \(run.state.key) OR k.queue IS NOT NULL
           OR r.tended_at > \(run.state.now.microseconds - Self.tendedWithin))
         AND (k.queue IS NULL OR EXISTS (\(raw: Fleet.livingMember(of: "k.queue", session.dialect))))
-      ORDER BY k.ordering, k.since, k.run_key, k.task_no LIMIT 1
-      """)
-    guard let row = rows.first else { return false }
-    if try row.integer(0) == run.state.key, try row.integer(1) == task.number { return false }
-    // A task of higher priority that has only now become ready goes before tickets of lower ones.
-    return try !(task.status == .ready && row.integer(2) > task.ordering(in: run.plan))
+      LIMIT 1
+      """
+    ).isEmpty
+  }
+
+  /// Since when a task queues; one that has only now become ready begins to.
+  private func since(of task: TaskFact) throws -> Int64 {
+    guard task.status == .waiting else { return run.state.now.microseconds }
+    return try session.query(
+      "SELECT MIN(since) FROM ev_ticket WHERE run_key = \(run.state.key) AND task_no = \(task.number)"
+    ).first?.optionalInteger(0) ?? run.state.now.microseconds
   }
 
   /// The task leaves the ready ones, or stays where it queues, with a ticket for each resource that is short now.

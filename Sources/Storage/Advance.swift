@@ -27,7 +27,7 @@ extension SQLStore {
     run = run.after(changes)
 
     var claims: [Claim] = []
-    if run.state.status == .running, !run.state.isStopped, request.slots > 0 {
+    if run.state.status == .running, !run.state.isStopped, request.slots > 0, try mayTake(request, session) {
       let claimer = Claimer(store: self, session: session, run: run, request: request)
       claims = try claimer.claim(request.slots)
       // A loop opens its iterations as there is room for what they start; what others are to start is no reason to
@@ -61,6 +61,12 @@ extension SQLStore {
       status: run.state.status, stopsRunning: run.state.verdict == nil ? nil : run.state.message ?? "stopped",
       claims: claims, superseded: superseded, history: history,
       nextDue: nextDue, active: run.state.active)
+  }
+
+  /// A draining host takes nothing, whether its agent knows of it already or not.
+  private func mayTake(_ request: AdvanceRequest, _ session: any Session) throws -> Bool {
+    guard request.queues != nil else { return true }
+    return try session.query("SELECT 1 FROM ev_drain WHERE host = \(request.localHost)").isEmpty
   }
 
   /// Whether so many tasks are ready already that no loop needs to be opened further for now.

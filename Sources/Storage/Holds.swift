@@ -126,7 +126,7 @@ struct Demand: Hashable {
   let name: String
   let amount: Int64
   let capacity: Int64
-  var sensor: Program.Resource.Sensor?
+  var sensor: Program.Sensor?
 
   static let runLimit = "run-limit"
   private static let groupLimit = "group-limit"
@@ -149,7 +149,7 @@ struct Demand: Hashable {
       demands.append(
         Demand(
           scope: resource.scope.rawValue, owner: owner, name: name, amount: Int64(amount),
-          capacity: Int64(resource.capacity), sensor: resource.sensor))
+          capacity: Int64(resource.capacity), sensor: resource.sensing))
     }
     if let group = step.definition.group, step.groupLimit > 0 {
       demands.append(

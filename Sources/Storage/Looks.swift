@@ -69,6 +69,13 @@ extension SQLStore {
       """)
     parts.append(
       """
+      SELECT 6 AS kind, '' AS id, t.lock_until AS moment, 0 AS place FROM ev_run r
+      JOIN ev_task t ON t.run_key = r.run_key
+      WHERE r.status = 'running' AND r.verdict IS NOT NULL AND r.standalone = 0 AND t.open = 1
+        AND t.status = 'running' AND t.lock_until < \(now) LIMIT 1
+      """)
+    parts.append(
+      """
       SELECT 8 AS kind, '' AS id, MIN(sensor_due) AS moment, 0 AS place FROM ev_resource
       WHERE sensor_due IS NOT NULL
       """)

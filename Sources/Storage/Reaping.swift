@@ -19,11 +19,18 @@ extension SQLStore {
           AND COALESCE(a.lock_for, 30000000) <= \(touch.microseconds)
         ORDER BY t.lock_until LIMIT 200
         """
-      ).map { row in
-        let task = HeldTask(run: try row.text(0), number: try row.integer(1), fence: try row.integer(2))
-        let host = try row.text(3)
-        return (task: task, reason: "the agent on \(host) (process \(try row.integer(4))) was lost")
-      }
+      ).map(Self.lost)
+        // Of a run that was stopped nothing is kept for anybody.
+        + session.query(
+          """
+          SELECT r.id, t.no, t.fence, a.host, a.pid FROM ev_run r JOIN ev_task t ON t.run_key = r.run_key
+          JOIN ev_agent a ON a.agent_key = t.holder
+          WHERE r.status = 'running' AND r.verdict IS NOT NULL AND r.standalone = 0 AND t.open = 1
+            AND t.status = 'running' AND t.kept = 1 AND t.lock_until < \(raw: session.dialect.now)
+            AND COALESCE(a.lock_for, 30000000) <= \(touch.microseconds)
+          ORDER BY t.run_key, t.no LIMIT 200
+          """
+        ).map(Self.lost)
     }
     var given = 0
     for (run, some) in Dictionary(grouping: expired, by: \.task.run) {
@@ -32,6 +39,11 @@ extension SQLStore {
       }
     }
     return given
+  }
+
+  private static func lost(_ row: Row) throws -> (task: HeldTask, reason: String) {
+    let task = HeldTask(run: try row.text(0), number: try row.integer(1), fence: try row.integer(2))
+    return (task, "the agent on \(try row.text(3)) (process \(try row.integer(4))) was lost")
   }
 
   /// Gives up tasks whose agent is gone: they follow `on_lost`.
@@ -64,8 +76,8 @@ extension SQLStore {
   private func isExpired(_ number: Int64, _ run: LockedRun, _ session: any Session) throws -> Bool {
     try !session.query(
       """
-      SELECT no FROM ev_task WHERE run_key = \(run.state.key) AND no = \(number) AND kept = 0
-        AND lock_until < \(raw: session.dialect.now)
+      SELECT no FROM ev_task WHERE run_key = \(run.state.key) AND no = \(number)
+        AND (kept = 0 OR \(run.state.verdict != nil) = 1) AND lock_until < \(raw: session.dialect.now)
       """
     ).isEmpty
   }

@@ -31,7 +31,7 @@ struct Reasons {
       throw StoreError(.invalid, "program '\(facts.plan.program.name)' has no step '\(step)'\(near)")
     }
     var sql: SQL = """
-      SELECT \(raw: TaskFact.columns), wait_code, host_group FROM ev_task
+      SELECT \(raw: TaskFact.columns), wait_code, host_group, queue FROM ev_task
       WHERE run_key = \(facts.state.key) AND recovery = \(facts.state.recovery)
       """
     if let step {
@@ -42,7 +42,9 @@ struct Reasons {
     sql.append(" ORDER BY ready_at, no LIMIT \(limit)")
     let rows = try session.query(sql)
     var reasons = try rows.map {
-      try reason(TaskFact($0), code: $0.optionalText(10), group: $0.optionalText(11), facts)
+      try reason(
+        TaskFact($0), code: $0.optionalText(10), group: $0.optionalText(11), queue: $0.optionalText(12), facts
+      )
     }
     if reasons.isEmpty, let step { reasons = [try unstarted(step, facts)] }
     if step == nil { reasons += try delays(facts) }
@@ -85,7 +87,9 @@ struct Reasons {
     }
   }
 
-  private func reason(_ task: TaskFact, code: String?, group: String?, _ facts: Facts) throws -> WaitReason {
+  private func reason(
+    _ task: TaskFact, code: String?, group: String?, queue: String?, _ facts: Facts
+  ) throws -> WaitReason {
     func say(_ code: WaitReason.Code, _ message: String, _ mend: String) -> WaitReason {
       WaitReason(step: task.step, sequence: task.sequence, code: code, message: message, mend: mend)
     }
@@ -110,43 +114,38 @@ struct Reasons {
       return say(.delayed, "\(name) is delayed until \(due) (in \(left.roughly))", "wait")
     }
     if code == "resource" { return try resource(task, name, facts) }
-    return try ready(task, group: group, name, facts)
+    guard facts.isStandalone else {
+      return try AgentReasons(session: session).reason(task, group: group, queue: queue, plan: facts.plan)
+    }
+    return try ready(task, group: group, facts)
   }
 
-  /// A ready task waits for an agent: one that is there and busy, or one that isn't there.
-  private func ready(_ task: TaskFact, group: String?, _ name: String, _ facts: Facts) throws -> WaitReason {
+  /// A ready task of a standalone run waits for the command that works on it.
+  private func ready(_ task: TaskFact, group: String?, _ facts: Facts) throws -> WaitReason {
     func say(_ code: WaitReason.Code, _ message: String, _ mend: String) -> WaitReason {
       WaitReason(step: task.step, sequence: task.sequence, code: code, message: message, mend: mend)
     }
     let run = facts.state.id
-    if facts.isStandalone {
-      let isTended = facts.tendedAt.map { facts.state.now.microseconds - $0 < 60_000_000 } ?? false
-      guard isTended, !facts.tenderHasLeft else {
-        let last = facts.tender.map { "; the last was \($0)" } ?? ""
-        return say(
-          .noDriver, "nobody is working on this standalone run\(last)",
-          "`coordinator run FILE --continue --run-id \(run)`, or `coordinator recover \(run)`")
-      }
-      let here = facts.tenderHost ?? facts.state.localHost
-      if !facts.state.isUnpinned, let host = task.host, host != here {
-        return say(
-          .noAgent, "waiting for an agent on \(host)", "run it without --pin, or start an agent on \(host)")
-      }
-      if !facts.state.isUnpinned, task.host == nil, let members = facts.plan.steps[task.step]?.groupHosts,
-        !members.contains(here)
-      {
-        return say(
-          .noAgent, "waiting for an agent on a host of group \(group ?? "?")",
-          "run it without --pin, or start an agent on \(members.joined(separator: " or "))")
-      }
-      return try full(task, facts)
+    let isTended = facts.tendedAt.map { facts.state.now.microseconds - $0 < 60_000_000 } ?? false
+    guard isTended, !facts.tenderHasLeft else {
+      let last = facts.tender.map { "; the last was \($0)" } ?? ""
+      return say(
+        .noDriver, "nobody is working on this standalone run\(last)",
+        "`coordinator run FILE --continue --run-id \(run)`, or `coordinator recover \(run)`")
     }
-    guard let host = task.host else {
+    let here = facts.tenderHost ?? facts.state.localHost
+    if !facts.state.isUnpinned, let host = task.host, host != here {
+      return say(
+        .noAgent, "waiting for an agent on \(host)", "run it without --pin, or start an agent on \(host)")
+    }
+    if !facts.state.isUnpinned, task.host == nil, let members = facts.plan.steps[task.step]?.groupHosts,
+      !members.contains(here)
+    {
       return say(
         .noAgent, "waiting for an agent on a host of group \(group ?? "?")",
-        "start an agent on one of its hosts")
+        "run it without --pin, or start an agent on \(members.joined(separator: " or "))")
     }
-    return say(.noAgent, "waiting for an agent on \(host)", "start an agent on \(host)")
+    return try full(task, facts)
   }
 
   private func full(_ task: TaskFact, _ facts: Facts) throws -> WaitReason {
@@ -171,7 +170,9 @@ struct Reasons {
   private func resource(_ task: TaskFact, _ name: String, _ facts: Facts) throws -> WaitReason {
     let rows = try session.query(
       """
-      SELECT r.resource_key, r.name, r.scope, r.used, r.capacity, k.amount FROM ev_ticket k
+      SELECT r.resource_key, r.name, r.scope, r.used, r.capacity, k.amount, r.sensor, r.sensor_free,
+        r.sensor_message
+      FROM ev_ticket k
       JOIN ev_resource r ON r.resource_key = k.resource_key
       WHERE k.run_key = \(facts.state.key) AND k.task_no = \(task.number) ORDER BY r.resource_key LIMIT 1
       """)
@@ -199,6 +200,17 @@ struct Reasons {
       return WaitReason(
         step: task.step, sequence: task.sequence, code: .limitReached,
         message: "\(what) is reached (\(used) of \(capacity)): \(names)", mend: "wait, or raise the limit")
+    }
+    if used + (try row.integer(5)) <= capacity, try row.optionalText(6) != nil {
+      let free = try row.optionalInteger(7)
+      if free.map({ $0 < (try? row.integer(5)) ?? 1 }) ?? true {
+        let said =
+          try free.map { "its sensor says \($0) are free" }
+          ?? row.optionalText(8).map { "its sensor failed: \($0)" } ?? "its sensor has not answered yet"
+        return WaitReason(
+          step: task.step, sequence: task.sequence, code: .resourceShort,
+          message: "resource \(try row.text(1)) is short outside: \(said)", mend: "wait")
+      }
     }
     let queue = used + (try row.integer(5)) <= capacity ? "; others are before it in the queue" : ""
     return WaitReason(

@@ -34,6 +34,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
           TriggerCommand.self, CancelCommand.self, PauseCommand.self, ResumeCommand.self, RecoverCommand.self,
           RerunCommand.self, MarkCommand.self,
         ]),
+      CommandGroup(name: "Agents", subcommands: [AgentsCommand.self]),
       CommandGroup(
         name: "Set-up",
         subcommands: [

@@ -65,7 +65,7 @@ final class Call: Sendable {
     }
   }
 
-  func signal(_ number: Int32) { kill(pid, number) }
+  func signal(_ number: Int32) { Glibc.kill(pid, number) }
 
   var isOver: Bool { end.withLock { $0.status != nil } }
   var stdout: String { text(".out") }

@@ -97,7 +97,7 @@ struct World: Sendable {
   /// Starts `coordinator` and goes on; `host` gives the process a host name of its own, for which it must be root.
   func start(
     _ arguments: [String], env: [String: String] = [:], stdin: String? = nil, store: String? = nil,
-    host: String? = nil
+    host: String? = nil, executable: String = Executable.path
   ) throws -> Call {
     var environment = [
       "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": path("home"),
@@ -108,7 +108,7 @@ struct World: Sendable {
     environment = environment.filter { !$0.value.isEmpty }
     let named = host.map { ["unshare", "--uts", "sh", "-c", #"hostname "$0" && exec "$@""#, $0] } ?? []
     return try Call(
-      command: named + [Executable.path], arguments: arguments, environment: environment,
+      command: named + [executable], arguments: arguments, environment: environment,
       directory: directory,
       stdin: stdin)
   }
@@ -177,16 +177,19 @@ func until(
 /// The built command.
 enum Executable {
   /// In the directory `EVENTOR_TEST_BIN`, else beside the bundle of the tests.
-  static let path: String = {
+  static let path = find("coordinator")
+  static let agent = find("eventor-agent")
+
+  private static func find(_ name: String) -> String {
     let named = ProcessInfo.processInfo.environment["EVENTOR_TEST_BIN"].map { URL(fileURLWithPath: $0) }
     // The bundle is a file or a directory, by the version of the tools.
     let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
     let candidates = [
       named, bundle.deletingLastPathComponent(), Bundle.main.bundleURL.deletingLastPathComponent(),
     ]
-    let paths = candidates.compactMap { $0?.appendingPathComponent("coordinator").path }
-    return paths.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "coordinator"
-  }()
+    let paths = candidates.compactMap { $0?.appendingPathComponent(name).path }
+    return paths.first { FileManager.default.isExecutableFile(atPath: $0) } ?? name
+  }
 }
 
 /// Lets a few worlds be at a time: each has processes of its own.

@@ -184,8 +184,8 @@ struct RunningTests {
       #expect(entries.allSatisfy { $0.state == .running })
       let left = try children(of: world.keeper.identity.pid).split(separator: " ").count
       #expect(left == 2)
-      world.keeper.signal(before.handle.ticket, SIGKILL)
-      world.keeper.signal(after.handle.ticket, SIGKILL)
+      world.keeper.killTree(before.handle.ticket, SIGKILL)
+      world.keeper.killTree(after.handle.ticket, SIGKILL)
       #expect(await before.end.value.cause == .signalled(SIGKILL))
       #expect(await after.end.value.cause == .signalled(SIGKILL))
     }
@@ -203,11 +203,11 @@ struct RunningTests {
         world.sh(
           "trap 'echo told' TERM; (trap '' TERM; echo ready > \(ready); sleep 1000) & wait; wait; wait"))
       #expect(await line(from: ready) == "ready\n")
-      world.keeper.signal(step.handle.ticket, SIGTERM)
+      world.keeper.killTree(step.handle.ticket, SIGTERM)
       try await until { (try? world.output().contains("told")) == true }
       let members = LocalProcess.tree(of: step.handle.identity, mark: step.handle.mark)
       #expect(members.count >= 2)
-      world.keeper.signal(step.handle.ticket, SIGKILL)
+      world.keeper.killTree(step.handle.ticket, SIGKILL)
       #expect(await step.end.value.cause == .signalled(SIGKILL))
       for member in members { try await until { !LocalProcess.isAlive(member) } }
     }
@@ -235,7 +235,7 @@ struct RunningTests {
       #expect(await step.end.value.cause == .signalled(SIGKILL))
       for member in members { try await until { !LocalProcess.isAlive(member) } }
       #expect(LocalProcess.isAlive(other.handle.identity))
-      world.keeper.signal(other.handle.ticket, SIGTERM)
+      world.keeper.killTree(other.handle.ticket, SIGTERM)
       #expect(await other.end.value.cause == .signalled(SIGTERM))
     }
   }
@@ -246,7 +246,7 @@ struct RunningTests {
       let step = try await world.start(world.sh("setsid sleep 1000 & exit 3"))
       #expect(await step.end.value.cause == .exited(3))
       try await until { LocalProcess.tree(of: nil, mark: step.handle.mark).count == 1 }
-      world.keeper.signal(step.handle.ticket, SIGKILL)
+      world.keeper.killTree(step.handle.ticket, SIGKILL)
       world.keeper.killTree(step.handle.ticket, SIGTERM)
       try await until { LocalProcess.tree(of: nil, mark: step.handle.mark).isEmpty }
     }

@@ -109,24 +109,46 @@ public final class Keeper: Sendable {
     }
   }
 
-  /// Signals the process group of a step, if its main process has not been waited for yet.
-  public func signal(_ ticket: UInt64, _ signal: Int32) { link.send(EVK_SIGNAL, [ticket], signal: signal) }
+  // MARK: Ending steps
 
-  /// Signals every process of a step, those that left its group and session too, also after its end.
+  /// Sets the deadlines of steps, in place of those they had. A step whose deadlines pass is ended by the keeper, also if
+  /// this process is stuck, stopped or gone: what it has been told to stay for must be said again and again.
+  ///
+  /// Until its end is `recorded`, a guard also ends what a step has left behind.
+  public func `guard`(_ deadlines: [GuardDeadlines]) { link.send(KeeperRequests.guard(deadlines)) }
+
+  /// Signals every process of a step with SIGTERM, and at `killAt` with SIGKILL until there is none. Such a step ends
+  /// when nothing of it is left. What it had left behind before is ended too, as long as the keeper lives.
+  ///
+  /// - Parameter killAt: In microseconds as `LocalClock.sinceBoot` has them.
+  public func stop(_ tickets: [UInt64], killAt: Int64) {
+    link.send(KeeperRequests.stop(tickets, killAt: killAt))
+  }
+
+  /// The same for every step whose key begins with `prefix`, also for what is left of those whose ends are recorded.
+  /// Returns when nothing is.
+  public func stopAll(prefix: String, killAt: Int64) async {
+    await link.stopAll(prefix: prefix, killAt: killAt)
+  }
+
+  /// Signals every process of a step, those that left its group and session too, also after its end. SIGKILL is
+  /// repeated until there is none.
   public func killTree(_ ticket: UInt64, _ signal: Int32) { killTrees([ticket], signal) }
 
-  /// Signals every process of many steps, with one walk through the process table.
+  /// The same for many steps.
   public func killTrees(_ tickets: [UInt64], _ signal: Int32) {
-    link.send(EVK_KILL_TREE, tickets, signal: signal)
+    link.send(KeeperRequests.list(EVK_KILL_TREE, tickets, signal: signal))
   }
+
+  // MARK: The end
 
   /// Says that the ends of these steps are safe in the store, so that the journal and the keeper may forget
   /// them. Without it both grow; what is said in one call costs one write.
-  public func recorded(_ tickets: [UInt64]) { link.send(EVK_RECORDED, tickets, signal: 0) }
+  public func recorded(_ tickets: [UInt64]) { link.send(KeeperRequests.list(EVK_RECORDED, tickets)) }
 
   /// Asks the keeper to end once its last step has, and waits for that. New steps are refused.
   public func quit() async {
-    link.send(EVK_QUIT, [], signal: 0)
+    link.send(KeeperRequests.list(EVK_QUIT, []), isQuitting: true)
     _ = await link.gone()
   }
 

@@ -1,11 +1,11 @@
 import CProcess
 import Glibc
-import Synchronization
 
 /// Reads the journal of an earlier, dead agent on this host.
 ///
-/// Every line is appended by one write of the keeper: `A` a step is about to be started, `S` it runs, `N` it
-/// could not be started, `E` it ended, `R` its end is safe in the store. A torn last line is left out.
+/// Every line is appended by one write of the keeper: `K` who it is and how it is reached, `A` a step is about to be
+/// started, `S` it runs, `N` it could not be started, `G` its guard has run out, `E` it ended, `R` its end is safe in the
+/// store. A torn last line is left out, and so are lines of other kinds.
 public struct KeeperJournal: Sendable {
   /// A step in the journal whose end the agent had not yet called recorded.
   public struct Entry: Sendable, Hashable {
@@ -17,6 +17,8 @@ public struct KeeperJournal: Sendable {
     public var identity: ProcessIdentity?
     /// How far it came.
     public var state: State
+    /// Whether its guard told it to end.
+    public var wasCutOff = false
     /// The value of `EVENTOR_TASK_MARK` in its environment.
     public var mark: String { TaskMark.value(of: ticket) }
   }
@@ -41,11 +43,28 @@ public struct KeeperJournal: Sendable {
     }
   }
 
+  /// Who writes a journal, and how it is reached.
+  struct Greeting: Sendable, Hashable {
+    /// The name of the keeper's control socket.
+    var name: String
+    /// The keeper's process id.
+    var keeper: Int32
+    /// The agent that launched it.
+    var agent: ProcessIdentity
+  }
+
   /// What the journal at `path` holds, in the order of the starts.
   public static func read(_ path: String) throws -> [Entry] {
     var parser = JournalParser()
     parser.take(try JournalFile(path).readAll())
     return parser.entries
+  }
+
+  /// Who writes the journal at `path`; nil if it does not say.
+  static func greeting(in path: String) throws -> Greeting? {
+    var parser = JournalParser()
+    parser.take(try JournalFile(path).readAll())
+    return parser.greeting
   }
 
   /// Whether the keeper that writes to `path` lives: it holds a lock on the file for its life.
@@ -70,70 +89,11 @@ public struct KeeperJournal: Sendable {
   /// - Returns: Whether it is gone; false if a keeper holds it.
   @discardableResult
   public static func remove(_ path: String) throws -> Bool {
-    switch evk_journal_held(path) {
-    case 1: return false
-    case -ENOENT: return true
-    case 0:
-      guard unlink(path) == 0 || errno == ENOENT else {
-        throw KeeperError(.journal, "cannot remove the journal \(path): \(Errno.text(errno))")
-      }
-      return true
-    case let error:
-      throw KeeperError(.journal, "cannot look at the journal \(path): \(Errno.text(-error))")
+    switch evk_journal_remove(path) {
+    case 0: return true
+    case EWOULDBLOCK: return false
+    case let error: throw KeeperError(.journal, "cannot remove the journal \(path): \(Errno.text(error))")
     }
-  }
-}
-
-/// Gathers the lines of a journal, which may come in pieces, into its entries.
-struct JournalParser {
-  private var order: [UInt64] = []
-  private var byTicket: [UInt64: KeeperJournal.Entry] = [:]
-  private var rest: [UInt8] = []
-
-  var entries: [KeeperJournal.Entry] { order.compactMap { byTicket[$0] } }
-
-  /// Takes more of the file. What follows the last newline waits for the rest of its line.
-  mutating func take(_ bytes: [UInt8]) {
-    rest.append(contentsOf: bytes)
-    guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { return }
-    for line in rest[..<end].split(separator: UInt8(ascii: "\n")) { take(line: line) }
-    rest.removeSubrange(...end)
-    if order.count > 2 * byTicket.count + 64 { order.removeAll { byTicket[$0] == nil } }
-  }
-
-  /// A line that makes no sense is a write the disk had no room for; the next one is good again.
-  private mutating func take(line: ArraySlice<UInt8>) {
-    let words = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
-      .map { String(decoding: $0, as: UTF8.self) }
-    guard words.count >= 3, let ticket = UInt64(words[2]) else { return }
-    switch (words[0], words.count) {
-    case ("A", 3):
-      if byTicket[ticket] == nil { order.append(ticket) }
-      byTicket[ticket] = KeeperJournal.Entry(key: words[1], ticket: ticket, identity: nil, state: .announced)
-    case ("S", 6):
-      guard let pid = Int32(words[3]), let start = UInt64(words[4]) else { return }
-      byTicket[ticket]?.identity = ProcessIdentity(pid: pid, startTime: start, bootID: words[5])
-      byTicket[ticket]?.state = .running
-    case ("N", 5):
-      guard let error = Int32(words[3]) else { return }
-      let sentence = "it could not be started (\(words[4])): \(Errno.text(error))"
-      byTicket[ticket]?.state = .notStarted(sentence)
-    case ("E", 11):
-      if let end = Self.end(words) { byTicket[ticket]?.state = .ended(end) }
-    case ("R", 3):
-      byTicket[ticket] = nil
-    default:
-      break
-    }
-  }
-
-  private static func end(_ words: [String]) -> ProcessEnd? {
-    guard let value = Int32(words[5]), let resident = Int64(words[6]), let user = Int64(words[7]),
-      let system = Int64(words[8]), let wall = Int64(words[10]), ["exit", "signal"].contains(words[4])
-    else { return nil }
-    return ProcessEnd(
-      words[4] == "exit" ? .exited(value) : .signalled(value), maxResidentKiB: resident,
-      userMicroseconds: user, systemMicroseconds: system, wallMicroseconds: wall)
   }
 }
 
@@ -164,46 +124,6 @@ struct JournalFile: ~Copyable {
       }
       if count == 0 { return all }
       all.append(contentsOf: buffer[..<count])
-    }
-  }
-}
-
-/// Tells the ends of a journal as they are written.
-private final class JournalFollower: Sendable {
-  private let path: String
-  private let continuation: AsyncThrowingStream<KeeperJournal.Entry, any Error>.Continuation
-  private let stopped = Atomic(false)
-
-  init(
-    _ path: String, _ continuation: AsyncThrowingStream<KeeperJournal.Entry, any Error>.Continuation
-  ) {
-    self.path = path
-    self.continuation = continuation
-  }
-
-  func stop() { stopped.store(true, ordering: .relaxed) }
-
-  func run() {
-    do {
-      let file = try JournalFile(path)
-      var parser = JournalParser()
-      var told: Set<UInt64> = []
-      while !stopped.load(ordering: .relaxed) {
-        // First whether it lives, then what it wrote: after its death nothing more can come.
-        let isAlive = KeeperJournal.isKeeperAlive(path)
-        let news = try file.readAll()
-        parser.take(news)
-        if !news.isEmpty || !isAlive {
-          for entry in parser.entries where entry.state.isFinal || !isAlive {
-            if told.insert(entry.ticket).inserted { continuation.yield(entry) }
-          }
-        }
-        if !isAlive { break }
-        usleep(50_000)
-      }
-      continuation.finish()
-    } catch {
-      continuation.finish(throwing: error)
     }
   }
 }

@@ -27,6 +27,8 @@ final class KeeperLink: Sendable {
     var isDetached = false
     var failure: KeeperError?
     var waiters: [CheckedContinuation<KeeperError?, Never>] = []
+    /// Those who wait until nothing is left of what they had stopped, by the number they asked with.
+    var stopping: [UInt64: CheckedContinuation<Void, Never>] = [:]
   }
 
   private let socket: Int32
@@ -76,21 +78,31 @@ final class KeeperLink: Sendable {
     }
   }
 
-  func send(_ kind: evk_request_kind, _ tickets: [UInt64], signal: Int32) {
-    // A list longer than a request may be goes out in parts.
-    var rest = tickets[...]
-    repeat {
-      let part = rest.prefix(65_536)
-      rest = rest.dropFirst(part.count)
-      var frame = Frame(kind)
-      frame.append(evk_ticket_list(signal: UInt32(bitPattern: signal), count: UInt32(part.count)))
-      for ticket in part { frame.append(ticket) }
-      guard let bytes = frame.finished() else { return }
-      state.withLock { state in
-        if kind == EVK_QUIT { state.isQuitting = true }
-        if !state.isOver { push(bytes, &state) }
+  /// Sends requests in their order; false if there is nobody to send them to.
+  @discardableResult
+  func send(_ requests: [[UInt8]], isQuitting: Bool = false) -> Bool {
+    state.withLock { state in
+      if isQuitting { state.isQuitting = true }
+      guard !state.isOver, !state.isDetached else { return false }
+      for bytes in requests { push(bytes, &state) }
+      return true
+    }
+  }
+
+  /// Stops every step whose key begins with `prefix`, and returns when nothing of them is left, or the keeper is gone.
+  func stopAll(prefix: String, killAt: Int64) async {
+    await withCheckedContinuation { continuation in
+      let isWaiting = state.withLock { state in
+        state.nextTicket &+= 1
+        guard !state.isOver, !state.isDetached,
+          let bytes = KeeperRequests.stopAll(prefix: prefix, killAt: killAt, ticket: state.nextTicket)
+        else { return false }
+        state.stopping[state.nextTicket] = continuation
+        push(bytes, &state)
+        return true
       }
-    } while !rest.isEmpty
+      if !isWaiting { continuation.resume() }
+    }
   }
 
   func gone() async -> KeeperError? {
@@ -197,10 +209,14 @@ final class KeeperLink: Sendable {
       case started(Started, Keeper.Handle)
       case failed(Started, ProcessRequest, evk_answer)
       case ended(Ended, Keeper.Handle, ProcessEnd)
+      case noneLeft(CheckedContinuation<Void, Never>)
     }
     // One lock for all that came in one read; the callbacks run without it.
     let news = state.withLock { state in
       answers.compactMap { answer -> News? in
+        if answer.kind == EVK_NONE_LEFT.rawValue {
+          return state.stopping.removeValue(forKey: answer.ticket).map { .noneLeft($0) }
+        }
         guard var step = state.steps[answer.ticket] else { return nil }
         switch evk_answer_kind(answer.kind) {
         case EVK_STARTED:
@@ -228,6 +244,7 @@ final class KeeperLink: Sendable {
         let phase = evk_phase(UInt32(bitPattern: answer.phase))
         onStart(.failure(StartFailure(request, phase: phase, error: answer.error).end))
       case .ended(let onEnd, let handle, let end): onEnd(handle, end)
+      case .noneLeft(let continuation): continuation.resume()
       }
     }
   }
@@ -241,15 +258,17 @@ final class KeeperLink: Sendable {
     close(wake)
     // How it ended is part of the message. A keeper that was let go is waited for last: it may take its time.
     let how = isDetached ? "" : waitForKeeper()
-    let (steps, waiters, failure) = state.withLock { state in
+    let (steps, waiters, stopping, failure) = state.withLock { state in
       let steps = state.steps
       state.steps = [:]
+      let stopping = state.stopping.values
+      state.stopping = [:]
       if !isDetached && !(state.isQuitting && steps.isEmpty) {
         state.failure = KeeperError(.died, "the keeper of this agent is gone: it \(how)")
       }
       let waiters = state.waiters
       state.waiters = []
-      return (steps, waiters, state.failure)
+      return (steps, waiters, stopping, state.failure)
     }
     for step in steps.values {
       if let handle = step.handle {
@@ -262,6 +281,7 @@ final class KeeperLink: Sendable {
       }
     }
     for waiter in waiters { waiter.resume(returning: failure) }
+    for continuation in stopping { continuation.resume() }
     if isDetached { _ = waitForKeeper() }
   }
 
@@ -282,5 +302,8 @@ extension ProcessEnd {
       maxResidentKiB: answer.max_resident_kib, userMicroseconds: answer.user_us,
       systemMicroseconds: answer.system_us, wallMicroseconds: answer.wall_us,
       dumpedCore: answer.core_dumped != 0)
+    wasCutOff = answer.cut_off != 0
+    ranOutOfMemory = answer.out_of_memory != 0
+    outOfReach = Int(answer.out_of_reach)
   }
 }

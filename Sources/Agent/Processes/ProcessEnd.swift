@@ -40,6 +40,12 @@ public struct ProcessEnd: Error, Sendable, Hashable {
   public var wallMicroseconds: Int64
   /// Whether it left a core image.
   public var dumpedCore: Bool
+  /// Whether its guard ended it, or kept it from being started, because nobody had put its deadlines off.
+  public var wasCutOff = false
+  /// Whether the kernel killed one of its processes because together they used more memory than they may.
+  public var ranOutOfMemory = false
+  /// After a stop: how many of its processes run on because they belong to another user.
+  public var outOfReach = 0
 
   /// An end that used nothing unless said otherwise.
   public init(

@@ -18,6 +18,12 @@ public struct ProcessRequest: Sendable {
   public var memoryLimit: Int64?
   /// The most processor time, in seconds.
   public var cpuSecondsLimit: Int64?
+  /// The most cores it may run on; those it has if they are fewer.
+  public var coreLimit: Int?
+  /// A cgroup that is made for it, in which its processes are, and which goes with the last of them.
+  public var cgroup: StepCgroup?
+  /// When it must be dead, in microseconds since boot; nil: it is not guarded.
+  public var deadlines: GuardDeadlines.Times?
 
   /// A process of `arguments`.
   public init(
@@ -66,6 +72,7 @@ extension ProcessRequest {
     if let cpuSecondsLimit, cpuSecondsLimit <= 0 {
       return "the processor limit is \(cpuSecondsLimit) s; it must be above 0"
     }
+    if let coreLimit, coreLimit <= 0 { return "the limit is \(coreLimit) cores; it must be above 0" }
     return nil
   }
 
@@ -83,6 +90,15 @@ extension ProcessRequest {
       head.flags |= EVK_LIMIT_CPU.rawValue
       head.cpu_limit = UInt64(cpuSecondsLimit)
     }
+    if let coreLimit {
+      head.flags |= EVK_LIMIT_CORES.rawValue
+      head.cores = UInt32(clamping: coreLimit)
+    }
+    if let deadlines {
+      head.terminate_at = deadlines.terminateAt
+      head.kill_at = deadlines.killAt
+    }
+    head.setting_count = UInt32(cgroup?.settings.count ?? 0)
     if let account {
       head.flags |= EVK_CHANGE_USER.rawValue
       head.uid = account.uid
@@ -95,6 +111,7 @@ extension ProcessRequest {
     frame.append(string: key)
     frame.append(string: workingDirectory ?? "")
     frame.append(string: logPath)
+    frame.append(string: cgroup?.path ?? "")
     for argument in arguments { frame.append(string: argument) }
     // An agent that is itself a step passes its own mark on; this step has another.
     for (name, value) in environment where name != TaskMark.name {
@@ -103,6 +120,10 @@ extension ProcessRequest {
       frame.append(string: value)
     }
     frame.append(string: TaskMark.variable(of: ticket))
+    for setting in cgroup?.settings ?? [] {
+      frame.append(string: setting.file)
+      frame.append(string: setting.value)
+    }
     return frame.finished()
   }
 }
@@ -124,33 +145,4 @@ enum TaskMark {
   }
 
   static func variable(of ticket: UInt64) -> String { "\(name)=\(value(of: ticket))" }
-}
-
-/// A request under construction: a header with the length, filled in at the end, and what follows it.
-struct Frame {
-  private var bytes: [UInt8]
-  private let kind: UInt32
-
-  init(_ kind: evk_request_kind) {
-    self.kind = kind.rawValue
-    bytes = Array(repeating: 0, count: MemoryLayout<evk_request>.size)
-  }
-
-  mutating func append<Value: BitwiseCopyable>(_ value: Value) {
-    withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
-  }
-
-  mutating func append(text: String) { bytes.append(contentsOf: text.utf8) }
-
-  mutating func append(string: String) {
-    bytes.append(contentsOf: string.utf8)
-    bytes.append(0)
-  }
-
-  consuming func finished() -> [UInt8]? {
-    guard bytes.count <= Int(evk_max_request()) else { return nil }
-    let head = evk_request(length: UInt32(bytes.count), kind: kind)
-    withUnsafeBytes(of: head) { bytes.replaceSubrange(0..<$0.count, with: $0) }
-    return bytes
-  }
 }

@@ -13,7 +13,11 @@ struct StartFailure {
     self.error = error
   }
 
-  var end: ProcessEnd { ProcessEnd(.notStarted("cannot start '\(program)': \(reason)")) }
+  var end: ProcessEnd {
+    var end = ProcessEnd(.notStarted("cannot start '\(program)': \(reason)"))
+    end.wasCutOff = phase == EVK_PHASE_CUT_OFF
+    return end
+  }
 
   private var program: String { request.arguments.first ?? "" }
 
@@ -32,6 +36,11 @@ struct StartFailure {
       return "cannot set its limits: \(text); lower them to what the agent itself is allowed"
     case EVK_PHASE_JOURNAL:
       return "cannot write the keeper's journal: \(text); make room on its disk"
+    case EVK_PHASE_CGROUP:
+      let path = request.cgroup?.path ?? ""
+      return "cannot set its limits in the cgroup '\(path)': \(text); the agent must be allowed to make it"
+    case EVK_PHASE_CUT_OFF:
+      return "the agent has been without the store for too long; another agent may be about to start it"
     case EVK_PHASE_QUITTING:
       return "the keeper of this agent is ending; start it on another agent"
     case EVK_PHASE_EXEC:

@@ -140,8 +140,10 @@ public struct Takeover: Sendable {
     }
   }
 
-  /// Ends what runs of what a holder holds. A living keeper says in its journal when that is over.
+  /// Ends what runs of what a holder holds. A living keeper sees to it, and says in its journal when nothing is left.
   private func endProcesses(of holder: Holder) async {
+    let control = KeeperControl(journal: holder.journal)
+    var isToldTo = false
     for round in 0..<200 {
       let isKept = KeeperJournal.isKeeperAlive(holder.journal)
       let unfinished = entries(of: holder).values.filter { !$0.state.isFinal }
@@ -150,8 +152,14 @@ public struct Takeover: Sendable {
         for entry in unfinished { await LeftoverProcess(identity: entry.identity, mark: entry.mark).end() }
         return
       }
-      for entry in unfinished {
-        LocalProcess.killTree(of: entry.identity, mark: entry.mark, round < 40 ? SIGTERM : SIGKILL)
+      if !isToldTo {
+        let killAt = LocalClock.sinceBoot + 2_000_000
+        isToldTo = control.send(KeeperRequests.stop(unfinished.map(\.ticket), killAt: killAt))
+      }
+      if !isToldTo {
+        for entry in unfinished {
+          LocalProcess.killTree(of: entry.identity, mark: entry.mark, round < 40 ? SIGTERM : SIGKILL)
+        }
       }
       try? await Task.sleep(for: .milliseconds(50))
     }
@@ -185,7 +193,7 @@ public struct Takeover: Sendable {
       do throws(Job.Failure) {
         let ended = try executor.adopt(
           claim, in: context, identity: entry.identity, mark: entry.mark, files: Self.files(of: holder),
-          onEnd: box.set)
+          journal: journal, onEnd: box.set)
         switch entry.state {
         case .ended(let end): ended(end)
         case .notStarted(let why): ended(ProcessEnd(.notStarted(why)))

@@ -23,7 +23,7 @@ struct Job: Sendable {
   /// Fills in the templates, and makes the step's files and the directory of its log unless an earlier agent has.
   init(
     _ claim: Claim, _ context: RunContext, _ step: Program.Step, _ key: TaskKey,
-    places: ProcessExecutor.Places,
+    places: ProcessExecutor.Places, cgroups: CgroupTree?,
     inherited: [String: String], secrets: [String: String], isNew: Bool = true
   ) throws(Failure) {
     self.key = key
@@ -44,9 +44,11 @@ struct Job: Sendable {
       let variables = try environment.variables(inherited: inherited, files: files, user: user)
       let directory = try step.workingDirectory.map { try environment.fill($0) }
       func request(_ arguments: [String], _ name: String) -> ProcessRequest {
-        ProcessRequest(
+        var request = ProcessRequest(
           key: name, arguments: arguments, environment: variables, workingDirectory: directory, user: user,
-          logPath: log, memoryLimit: step.limits?.memory)
+          logPath: log)
+        if let limits = step.limits { request.limit(to: limits, in: cgroups) }
+        return request
       }
       let arguments: [String]? =
         switch step.action {
@@ -80,7 +82,9 @@ struct Job: Sendable {
       outcome.status = code == 0 ? .success : .failure
     case .signalled(let number):
       outcome.signal = Signal.name(number)
-      outcome.message = "ended by \(Signal.name(number))" + (end.dumpedCore ? ", core dumped" : "")
+      outcome.message =
+        "ended by \(Signal.name(number))" + (end.dumpedCore ? ", core dumped" : "")
+        + (end.ranOutOfMemory ? ": its processes used more than limits.memory" : "")
     case .notStarted(let why), .lost(let why): outcome.message = why
     }
     if let stop, stop.isTimeout {
@@ -91,6 +95,14 @@ struct Job: Sendable {
       // It was told to stop: whatever it made of that, it is not a success to go on from.
       outcome.status = .cancelled
       outcome.message = stop.reason
+    } else if end.wasCutOff {
+      outcome.status = .cancelled
+      outcome.message = "ended because its agent could not reach the store (on_cut_off: stop)"
+    }
+    outcome.wasCutOff = end.wasCutOff
+    if end.outOfReach > 0 {
+      let left = "\(end.outOfReach) of its processes belong to another user and could not be ended"
+      outcome.message = outcome.message.map { "\($0); \(left)" } ?? left
     }
     outcome.maxResidentKiB = end.maxResidentKiB > 0 ? Int(end.maxResidentKiB) : nil
     outcome.cpuMicroseconds = end.userMicroseconds + end.systemMicroseconds
@@ -119,6 +131,17 @@ struct Job: Sendable {
       Masking.mask(text, secrets) != text
     {
       outcome.result = .string("***")
+    }
+  }
+}
+
+extension ProcessRequest {
+  /// Bounds what its processes may use: together in a cgroup if there is one for it, else each by itself.
+  fileprivate mutating func limit(to limits: Program.Limits, in cgroups: CgroupTree?) {
+    cgroup = cgroups?.cgroup(for: key, memory: limits.memory, cores: limits.cpu)
+    if cgroups?.controllers.contains("memory") != true { memoryLimit = limits.memory }
+    if let cores = limits.cpu, cgroups?.controllers.contains("cpu") != true {
+      coreLimit = max(1, Int(cores.rounded(.up)))
     }
   }
 }

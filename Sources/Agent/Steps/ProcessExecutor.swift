@@ -23,22 +23,49 @@ public final class ProcessExecutor: StepExecutor {
 
   /// A step that was begun.
   private struct Running {
-    var ticket: UInt64?
+    /// Its precondition's, which may have left something behind, and then its own.
+    var tickets: [UInt64] = []
     /// Its processes, if an earlier agent's keeper started it.
-    var foreign: (identity: ProcessIdentity?, mark: String)?
+    var foreign: ForeignStep?
     /// Set when a stop or timeout was asked for, perhaps before the process was there.
     var stop: (reason: String, isTimeout: Bool)?
-    var killAfter: Duration
-    var timers: [Task<Void, Never>] = []
+    let killAfter: TimeSpan
+    /// Whether it must be dead when nobody can vouch for its lock any more.
+    let isGuarded: Bool
+    /// Until when its lock is surely good, in microseconds since boot; nil: nobody has said.
+    var trustedUntil: Int64?
+    var timeout: Task<Void, Never>?
+
+    init(_ step: Program.Step, trustedUntil: Int64?) {
+      killAfter = step.killAfter ?? Program.Step.defaultKillAfter
+      isGuarded = step.cutOffPolicy == .stop
+      self.trustedUntil = isGuarded ? trustedUntil : nil
+    }
+
+    var deadlines: GuardDeadlines.Times? {
+      trustedUntil.map {
+        Trust.times(trustedUntil: $0, now: LocalClock.sinceBoot, killAfter: killAfter)
+      }
+    }
+  }
+
+  /// Steps whose ends are not yet known to be safe, and who must be told when they are.
+  private enum Ended {
+    case own([UInt64])
+    case foreign(ForeignStep)
   }
 
   private let keeper: Keeper
   private let places: Places
+  private let cgroups: CgroupTree?
   private let inherited: [String: String]
   private let secrets: [String: String]
   private let running = Mutex<[TaskKey: Running]>([:])
-  /// Tickets of steps that have ended and whose ends are not yet known to be safe.
-  private let ended = Mutex<[TaskKey: UInt64]>([:])
+  private let ended = Mutex<[TaskKey: Ended]>([:])
+  /// The latest time anybody vouched for.
+  private let trust = Mutex<Int64?>(nil)
+  /// Earlier agents' keepers, by their journals.
+  private let controls = Mutex<[String: KeeperControl]>([:])
   /// Reading what ended steps left behind: files, so not on the keeper's thread nor on a cooperative one.
   private let collector = DispatchQueue(label: "eventor.step-files", attributes: .concurrent)
 
@@ -47,29 +74,51 @@ public final class ProcessExecutor: StepExecutor {
   /// - Parameters:
   ///   - keeper: What starts the processes.
   ///   - places: Where their files are.
+  ///   - cgroups: Where steps with limits get a cgroup; nil: their processes are limited one by one.
   ///   - environment: The environment they inherit; credentials are taken out of it.
   ///   - secrets: Values of secret parameters by name, masked in what they print.
   ///   - credentials: Other texts that no step may inherit, such as a database's password.
   public init(
-    keeper: Keeper, places: Places, environment: [String: String], secrets: [String: String],
-    credentials: [String]
+    keeper: Keeper, places: Places, cgroups: CgroupTree? = nil, environment: [String: String],
+    secrets: [String: String], credentials: [String]
   ) {
     self.keeper = keeper
     self.places = places
+    self.cgroups = cgroups
     self.secrets = secrets
     inherited = StepEnvironment.inheritable(environment, without: Array(secrets.values) + credentials)
   }
 
-  /// Starts the task's process, after its precondition if it has one.
+  /// Starts the task's process, after its precondition if it has one. Nothing is known of its lock: it is guarded by the
+  /// last ``extend(_:trustedUntil:)``, if there was one.
   public func begin(_ claim: Claim, in context: RunContext, onEnd: @escaping @Sendable (Outcome) -> Void) {
+    start(claim, context, trustedUntil: trust.withLock { $0 }, onEnd)
+  }
+
+  /// The same for a task whose lock is certain until `trustedUntil`, in microseconds as `LocalClock.sinceBoot` has them:
+  /// with `on_cut_off: stop` it is dead by then unless ``extend(_:trustedUntil:)`` puts that off, and it is not even
+  /// begun any later.
+  public func begin(
+    _ claim: Claim, in context: RunContext, trustedUntil: Int64,
+    onEnd: @escaping @Sendable (Outcome) -> Void
+  ) {
+    start(claim, context, trustedUntil: trustedUntil, onEnd)
+  }
+
+  private func start(
+    _ claim: Claim, _ context: RunContext, trustedUntil: Int64?,
+    _ onEnd: @escaping @Sendable (Outcome) -> Void
+  ) {
     guard let step = context.plan.steps[claim.task.step]?.definition else {
       return onEnd(Outcome(.failure, message: "the program has no step '\(claim.task.step)'"))
     }
     let key = TaskKey(claim, in: context.run)
-    running.withLock { $0[key] = Running(killAfter: step.killAfterDuration) }
+    let state = Running(step, trustedUntil: trustedUntil)
+    running.withLock { $0[key] = state }
     collector.async { [self] in
       do throws(Job.Failure) {
-        let job = try Job(claim, context, step, key, places: places, inherited: inherited, secrets: secrets)
+        let job = try Job(
+          claim, context, step, key, places: places, cgroups: cgroups, inherited: inherited, secrets: secrets)
         if let precondition = job.precondition {
           start(precondition, key, timeout: step.timeout) { [self] end in
             if case .exited(0) = end.cause, stopReason(key) == nil { return start(job, step, onEnd) }
@@ -94,95 +143,160 @@ public final class ProcessExecutor: StepExecutor {
     _ request: ProcessRequest, _ key: TaskKey, timeout: TimeSpan?,
     _ then: @escaping @Sendable (ProcessEnd) -> Void
   ) {
-    if let stop = running.withLock({ $0[key]?.stop }) {
-      return then(ProcessEnd(.notStarted("not started: \(stop.reason)")))
-    }
+    let state = running.withLock { $0[key] }
+    if let stop = state?.stop { return then(ProcessEnd(.notStarted("not started: \(stop.reason)"))) }
     do { try fault(.spawnBefore) } catch { return then(ProcessEnd(.notStarted("\(error)"))) }
+    var request = request
+    request.deadlines = state?.deadlines
+    let trustedUntil = state?.trustedUntil
     keeper.begin(request) { [self] result in
       switch result {
       case .failure(let end): collector.async { then(end) }
       case .success(let handle):
-        started(key, handle, timeout)
+        started(key, handle, timeout, trustedUntil)
         try? fault(.spawnAfter)
       }
-    } onEnd: { [self] _, end in
-      collector.async { then(end) }
+    } onEnd: { [self] handle, end in
+      collector.async {
+        // Its keeper is gone: what nobody waits for any more must not run beside the next attempt.
+        if case .lost = end.cause { StrayProcesses(identity: handle.identity, mark: handle.mark).end() }
+        then(end)
+      }
     }
   }
 
-  private func limit(_ key: TaskKey, to timeout: TimeSpan) {
-    let timer = Task { [weak self] in
-      do { try await Task.sleep(for: .microseconds(timeout.microseconds)) } catch { return }
-      self?.stop(key, "exceeded its timeout of \(timeout)", isTimeout: true)
+  private func started(_ key: TaskKey, _ handle: Keeper.Handle, _ timeout: TimeSpan?, _ trustedUntil: Int64?)
+  {
+    let state = running.withLock { running in
+      running[key]?.tickets.append(handle.ticket)
+      return running[key]
     }
-    running.withLock { $0[key]?.timers.append(timer) }
-  }
-
-  private func started(_ key: TaskKey, _ handle: Keeper.Handle, _ timeout: TimeSpan?) {
-    let isStopped = running.withLock { running in
-      running[key]?.ticket = handle.ticket
-      return running[key]?.stop != nil
+    guard let state else { return }
+    if state.stop != nil { return terminate(state) }
+    // It was put off while the step was being started.
+    if state.trustedUntil != trustedUntil {
+      keeper.guard([GuardDeadlines(ticket: handle.ticket, state.deadlines)])
     }
-    if isStopped { return terminate(key) }
     if let timeout { limit(key, to: timeout) }
   }
 
+  private func limit(_ key: TaskKey, to time: TimeSpan, saying timeout: TimeSpan? = nil) {
+    let timer = Task { [weak self] in
+      do { try await Task.sleep(for: .microseconds(time.microseconds)) } catch { return }
+      self?.stop(key, "exceeded its timeout of \(timeout ?? time)", isTimeout: true)
+    }
+    let former = running.withLock { running in
+      let former = running[key]?.timeout
+      running[key]?.timeout = timer
+      return former
+    }
+    former?.cancel()
+  }
+
+  // MARK: Steps of earlier agents
+
   /// Goes on with a task that an earlier agent's keeper started. Its end comes to the function that is returned.
+  ///
+  /// - Parameters:
+  ///   - identity: Its main process, if that was started.
+  ///   - mark: The value of its `EVENTOR_TASK_MARK`.
+  ///   - journal: The journal of its keeper, through which that is reached; nil: its processes are signalled from here.
   func adopt(
     _ claim: Claim, in context: RunContext, identity: ProcessIdentity?, mark: String, files directory: String,
-    onEnd: @escaping @Sendable (Outcome) -> Void
+    journal: String? = nil, onEnd: @escaping @Sendable (Outcome) -> Void
   ) throws(Job.Failure) -> @Sendable (ProcessEnd) -> Void {
     guard let step = context.plan.steps[claim.task.step]?.definition else {
       throw Job.Failure(message: "the program has no step '\(claim.task.step)'")
     }
     let key = TaskKey(claim, in: context.run)
     let job = try Job(
-      claim, context, step, key, places: Places(logs: places.logs, files: directory), inherited: [:],
-      secrets: secrets, isNew: false)
-    running.withLock { running in
-      var state = Running(killAfter: step.killAfterDuration)
-      state.foreign = (identity, mark)
-      running[key] = state
+      claim, context, step, key, places: Places(logs: places.logs, files: directory), cgroups: nil,
+      inherited: [:], secrets: secrets, isNew: false)
+    let foreign = ForeignStep(
+      identity: identity, mark: mark, control: journal.map(control), queue: collector)
+    // Its lock was taken a moment ago: it holds longer than those that were renewed last.
+    var state = Running(step, trustedUntil: trust.withLock { $0 })
+    state.foreign = foreign
+    running.withLock { $0[key] = state }
+    if let deadlines = state.deadlines { foreign.guard(deadlines) }
+    // What has passed counts. One that has ended can't exceed it any more.
+    if let timeout = step.timeout, let passed = foreign.running {
+      let left = TimeSpan(microseconds: max(0, timeout.microseconds - passed.microseconds))
+      limit(key, to: left, saying: timeout)
     }
-    if let timeout = step.timeout { limit(key, to: timeout) }
-    return { [self] end in collector.async { [self] in finish(job, end, onEnd) } }
+    return { [self] end in
+      collector.async { [self] in
+        foreign.finish()
+        var end = end
+        end.wasCutOff = end.wasCutOff || foreign.wasCutOff
+        finish(job, end, onEnd)
+      }
+    }
+  }
+
+  private func control(_ journal: String) -> KeeperControl {
+    controls.withLock { controls in
+      if let known = controls[journal] { return known }
+      let control = KeeperControl(journal: journal)
+      controls[journal] = control
+      return control
+    }
   }
 
   /// Knows nothing of an adopted task any more.
   func abandon(_ key: TaskKey) { forget(key) }
 
+  // MARK: Trust
+
+  /// The locks of these tasks are surely good until `trustedUntil`, in microseconds as `LocalClock.sinceBoot` has them: the
+  /// time by this host's clock when their renewal was begun, and for how long it holds. Those with `on_cut_off: stop` are
+  /// told to end, and killed, before that unless this is called again; their keepers see to it, so that it happens
+  /// also if this process is stuck or gone. The others are not touched.
+  public func extend(_ tasks: [TaskKey], trustedUntil: Int64) {
+    trust.withLock { $0 = max($0 ?? 0, trustedUntil) }
+    var own: [GuardDeadlines] = []
+    var foreign: [(ForeignStep, GuardDeadlines.Times)] = []
+    running.withLock { running in
+      for key in tasks {
+        guard running[key]?.isGuarded == true else { continue }
+        running[key]?.trustedUntil = trustedUntil
+        guard let state = running[key], let times = state.deadlines else { continue }
+        own += state.tickets.map { GuardDeadlines(ticket: $0, times) }
+        if let step = state.foreign { foreign.append((step, times)) }
+      }
+    }
+    if !own.isEmpty { keeper.guard(own) }
+    for (step, times) in foreign { step.guard(times) }
+  }
+
   // MARK: Stopping
 
-  /// Stops tasks with SIGTERM, and SIGKILL after `kill_after`, to every process of theirs.
+  /// Stops tasks with SIGTERM, and SIGKILL after `kill_after`, to every process of theirs. They end when no process of
+  /// theirs is left.
   public func stop(_ tasks: [TaskKey], because reason: String) {
     for key in tasks { stop(key, reason, isTimeout: false) }
   }
 
+  /// Ends whatever steps of `run` have left running on this host, those that ended long ago too; returns when nothing of
+  /// it is left. Steps that still run end as well, so they should have been stopped before.
+  public func endLeftovers(of run: String) async {
+    let killAt = LocalClock.sinceBoot + Program.Step.defaultKillAfter.microseconds
+    await keeper.stopAll(prefix: run + "/", killAt: killAt)
+  }
+
   private func stop(_ key: TaskKey, _ reason: String, isTimeout: Bool) {
-    let isFirst = running.withLock { running in
-      guard running[key] != nil, running[key]?.stop == nil else { return false }
+    let state = running.withLock { running -> Running? in
+      guard running[key] != nil, running[key]?.stop == nil else { return nil }
       running[key]?.stop = (reason, isTimeout)
-      return running[key]?.ticket != nil || running[key]?.foreign != nil
+      return running[key]
     }
-    if isFirst { terminate(key) }
+    if let state { terminate(state) }
   }
 
-  private func terminate(_ key: TaskKey) {
-    guard let state = running.withLock({ $0[key] }) else { return }
-    signal(state, SIGTERM)
-    // A stopped process has to go on to notice the signal.
-    signal(state, SIGCONT)
-    let timer = Task { [weak self] in
-      do { try await Task.sleep(for: state.killAfter) } catch { return }
-      self?.signal(state, SIGKILL)
-    }
-    running.withLock { $0[key]?.timers.append(timer) }
-  }
-
-  private func signal(_ state: Running, _ signal: Int32) {
-    if let ticket = state.ticket { keeper.killTree(ticket, signal) }
-    guard let (identity, mark) = state.foreign else { return }
-    collector.async { LocalProcess.killTree(of: identity, mark: mark, signal) }
+  private func terminate(_ state: Running) {
+    let killAt = LocalClock.sinceBoot + max(0, state.killAfter.microseconds)
+    if !state.tickets.isEmpty { keeper.stop(state.tickets, killAt: killAt) }
+    state.foreign?.stop(killAt: killAt)
   }
 
   private func stopReason(_ key: TaskKey) -> String? { running.withLock { $0[key]?.stop?.reason } }
@@ -190,10 +304,12 @@ public final class ProcessExecutor: StepExecutor {
   @discardableResult
   private func forget(_ key: TaskKey) -> Running? {
     let state = running.withLock { $0.removeValue(forKey: key) }
-    for timer in state?.timers ?? [] { timer.cancel() }
-    // What it left running in the background, past its own end, goes with a stop too.
-    if let state, state.stop != nil { signal(state, SIGKILL) }
-    if let ticket = state?.ticket { ended.withLock { $0[key] = ticket } }
+    state?.timeout?.cancel()
+    if let foreign = state?.foreign {
+      ended.withLock { $0[key] = .foreign(foreign) }
+    } else if let tickets = state?.tickets, !tickets.isEmpty {
+      ended.withLock { $0[key] = .own(tickets) }
+    }
     return state
   }
 
@@ -221,8 +337,14 @@ public final class ProcessExecutor: StepExecutor {
   /// Removes the files of tasks whose ends are safe.
   public func recorded(_ tasks: [TaskKey]) {
     guard !tasks.isEmpty else { return }
-    let tickets = ended.withLock { ended in tasks.compactMap { ended.removeValue(forKey: $0) } }
-    if !tickets.isEmpty { keeper.recorded(tickets) }
+    var own: [UInt64] = []
+    for ended in ended.withLock({ ended in tasks.compactMap { ended.removeValue(forKey: $0) } }) {
+      switch ended {
+      case .own(let tickets): own += tickets
+      case .foreign(let step): step.recorded()
+      }
+    }
+    if !own.isEmpty { keeper.recorded(own) }
     collector.async { [places] in
       for key in tasks { StepFiles(of: key, in: places.files).remove() }
     }
@@ -236,13 +358,6 @@ public final class ProcessExecutor: StepExecutor {
         continuation.resume()
       }
     }
-  }
-}
-
-extension Program.Step {
-  /// Between SIGTERM and SIGKILL.
-  fileprivate var killAfterDuration: Duration {
-    .microseconds((killAfter ?? Self.defaultKillAfter).microseconds)
   }
 }
 

@@ -90,7 +90,9 @@ enum ProgramKeys {
       Key(
         "max_concurrent", \.maxConcurrent, .integer, default: "0 (no limit)", example: "max_concurrent: 2",
         "Tasks of members at once, over all runs and hosts."),
-      Key(needsAgents: "match", example: "match: {os: linux}", "Members by the labels of agents."),
+      Key(
+        "match", optional: \.match, .map(of: .text), example: "match: {os: linux}",
+        "Members by the labels of agents: those that have all of these; '*' is any value."),
     ])
 
   private static let resource = Section<Program.Resource>(
@@ -101,9 +103,11 @@ enum ProgramKeys {
         "scope", \.scope, .choice, default: "program", example: "scope: cluster",
         "Over what the capacity is counted: one run, all runs on one host, or all runs in the database."),
       Key(
-        needsAgents: "sensor", example: "sensor: lmfree vcs",
-        "A command that prints how many are free outside."),
-      Key(needsAgents: "every", example: "every: 30s", "How often the sensor is asked."),
+        "sensor", \.sensor, StepKeys.commandOrLine, default: "none", example: "sensor: lmfree vcs",
+        "A command, or a line of shell, that prints how many are free outside; that and capacity must allow."),
+      Key(
+        "every", optional: \.every, .duration, default: "30s", example: "every: 1m",
+        "How often the sensor is asked, while somebody holds or waits for the resource."),
     ])
 
   /// A mapping, or a bare capacity.

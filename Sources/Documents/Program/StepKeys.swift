@@ -70,7 +70,7 @@ enum StepKeys {
         "max_lost", \.step.maxLost, .integer, default: "3", example: "max_lost: 1",
         "How many times it may be lost before that is a failure."),
       Key(
-        "precondition", \.step.precondition, precondition, example: "precondition: [test, -e, /mnt/data]",
+        "precondition", \.step.precondition, commandOrLine, example: "precondition: [test, -e, /mnt/data]",
         "A command, or a line of shell; when it fails, the step ends as a success that was skipped."),
       Key(
         "foreach", optional: \.items, LoopKeys.items, example: "foreach: [a, b, c]",
@@ -83,13 +83,15 @@ enum StepKeys {
         "When the foreach is over: after all items, the first success, or the first failure."),
       Key(
         "limits", optional: \.step.limits, limits.form(.init()),
-        example: "limits: {memory: 2G}", "Bounds on what its process may use."),
+        example: "limits: {memory: 2G, cpu: 2}", "Bounds on what its process may use."),
       Key(
         "priority", \.step.priority, .integer, default: "0", example: "priority: 10",
         "Higher is taken first, from -1000000 to 1000000."),
       Key(
-        needsAgents: "on_cut_off", example: "on_cut_off: keep",
-        "What happens to it when its agent can't reach the store: keep or stop."),
+        "on_cut_off", optional: \.step.onCutOff, .choice, default: "keep; stop in a group",
+        example: "on_cut_off: keep",
+        "What happens to it when its agent can't reach the store: it goes on, or is ended before another may start it."
+      ),
       Key(needsAgents: "results", example: "results: pandokia.log", "Test results it writes."),
     ])
 
@@ -141,7 +143,8 @@ enum StepKeys {
     }
   }()
 
-  private static let precondition: Form<[String]?> = {
+  /// A list of words, or a line for the shell.
+  static let commandOrLine: Form<[String]?> = {
     let words: Form<[String]> = .list(of: .text)
     return Form("a list of words, or a line of shell", schema: .anyOf(.type("string"), words.schema)) {
       node, path, reader in
@@ -184,8 +187,8 @@ enum StepKeys {
         "not_on_exit", \.notOnExit, .oneOrMany(condition), default: "none", example: "not_on_exit: [2]",
         "These ends are not tried again."),
       Key(
-        needsAgents: "elsewhere", allowed: .bool(false), example: "elsewhere: true",
-        "Whether the next attempt goes to another host of the group."),
+        "elsewhere", optional: \.elsewhere, .boolean, default: "false", example: "elsewhere: true",
+        "Whether the next attempt goes to another host of the group, where one could take it."),
     ])
 
   private static let retryForm = retry.form(.init(attempts: 1))
@@ -206,7 +209,9 @@ enum StepKeys {
     [
       Key(
         "memory", optional: \.memory, .memory, default: "none", example: "memory: 2G",
-        "Address space its process may use."),
-      Key(needsAgents: "cpu", example: "cpu: 2", "Cores its processes may use."),
+        "Memory its processes may use: together in a cgroup, each by its address space elsewhere."),
+      Key(
+        "cpu", optional: \.cpu, .number, default: "none", example: "cpu: 2",
+        "Cores its processes may use together; 0.5 is half of one."),
     ])
 }

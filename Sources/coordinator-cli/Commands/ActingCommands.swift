@@ -82,7 +82,8 @@ struct CancelCommand: AsyncParsableCommand {
   func run() async throws {
     try await options.act { store, id in
       try await store.cancel(id, by: Person.name)
-      // What nobody works on any more is ended here, as far as it runs on this host.
+      // What nobody works on any more is ended here, as far as it runs on this host. A submitted run is left to the agents.
+      guard try await store.summary(of: id, failures: 0).run.isStandalone else { return "cancelled \(id)" }
       for holder in try await store.holders(of: id, otherThan: 0) where Takeover.isGone(holder.identity) {
         try await Takeover(store: store, run: id, agent: 0, lockFor: TimeSpan(seconds: 30)).endLeftovers()
         try await store.interrupt(id, because: "cancelled by \(Person.name)")

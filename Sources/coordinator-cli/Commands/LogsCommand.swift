@@ -117,8 +117,8 @@ struct LogsCommand: AsyncParsableCommand {
   }
 }
 
-/// Prints what steps of a run write, as they write it, from their files on this host; what ran elsewhere is printed from
-/// the store when it has ended.
+/// Prints what steps of a run write, as they write it: from their files on this host, else from the store, where agents
+/// put the last of it while somebody follows.
 private struct LogFollower {
   let store: SQLStore
   let run: String
@@ -134,6 +134,7 @@ private struct LogFollower {
     let attempt: Int
   }
   private var offsets: [Attempt: UInt64] = [:]
+  private var nextAsking = ContinuousClock.now
   private var over: Set<Attempt> = []
   private var last: Attempt?
 
@@ -151,6 +152,11 @@ private struct LogFollower {
       // The status first: what is written before the run is over is printed after that was seen.
       let isOver = try await store.glance(at: run).status.isOver
       let report = try await store.report(on: run, recovery: nil, allAttempts: false)
+      if !isOver, !report.run.isStandalone, ContinuousClock.now >= nextAsking {
+        // Agents elsewhere put what their steps write into the store as long as somebody asks for it.
+        nextAsking = .now + .seconds(3)
+        try await store.follow(run)
+      }
       for task in report.tasks where task.startedAt != nil && !task.skipped {
         if let step, task.step != step { continue }
         if let sequence, task.sequence.text != sequence { continue }
@@ -178,13 +184,28 @@ private struct LogFollower {
         offsets[attempt, default: 0] += UInt64(piece.count)
         say(String(decoding: piece, as: UTF8.self), of: attempt)
       }
-    } else if task.status.isOver {
+    } else {
       var filter = OutputFilter()
       filter.step = task.step
       filter.sequence = task.sequence
-      for output in try await store.outputs(of: run, filter) { say(output.tail?.text ?? "", of: attempt) }
+      for output in try await store.outputs(of: run, filter) where output.task.attempt == task.attempt {
+        if let tail = output.tail { sayNew(of: tail, attempt) }
+      }
     }
     if task.status.isOver { over.insert(attempt) }
+  }
+
+  /// Prints what has come since: the store keeps the last 64 KiB, of which some may have been missed.
+  private mutating func sayNew(of tail: Outcome.Tail, _ attempt: Attempt) {
+    let seen = Int64(clamping: offsets[attempt, default: 0])
+    let new = Int(tail.totalBytes - seen)
+    guard new > 0 else { return }
+    offsets[attempt] = UInt64(tail.totalBytes)
+    let bytes = Array(tail.text.utf8)
+    if new > bytes.count {
+      say("[… \(new - bytes.count) bytes are only in the log on its host …]\n", of: attempt)
+    }
+    say(String(decoding: bytes.suffix(new), as: UTF8.self), of: attempt)
   }
 
   private mutating func say(_ text: String, of attempt: Attempt) {

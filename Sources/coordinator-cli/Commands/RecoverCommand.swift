@@ -45,18 +45,30 @@ struct ReplayOptions: ParsableArguments {
     let id = try await store.runID(matching: text)
     var report = try await store.report(on: id, recovery: nil, allAttempts: false)
     let values = try await parameters.values(for: store.program(of: id), former: report.run.parameters)
+    let isHere = here || (report.run.isStandalone && !submit)
+    func request() throws -> ReplayRequest {
+      var request = try makeRequest(report, values)
+      request.isStandalone = isHere
+      request.isUnpinned = isHere && !running.pin
+      return request
+    }
+    if !isHere, !values.secret.isEmpty {
+      throw CommandFailure(
+        status: .usage, what: "the run has secret parameters",
+        why: "this version can't hand secrets to agents, and keeps none in the store in clear",
+        mend: "carry it out here: --here")
+    }
     if plan {
-      let request = try makeRequest(report, values)
+      let request = try request()
       return Self.show(try await store.plan(request, of: id, by: Person.name), json: json)
     }
-    let isHere = here || (report.run.isStandalone && !submit)
     let driver = try Driver(open, running, storeOptions, secrets: values.secret)
     if !report.run.status.isOver, isHere, report.run.isStandalone {
       // Its process may have been killed: then this ends what it left, and the run.
       try await driver.interrupt(id)
       report = try await store.report(on: id, recovery: nil, allAttempts: false)
     }
-    _ = try await store.replay(makeRequest(report, values), of: id, by: Person.name)
+    _ = try await store.replay(request(), of: id, by: Person.name)
     if isHere {
       _ = try await driver.drive(id)
       try await Ending(open: open, json: json).tell(id)

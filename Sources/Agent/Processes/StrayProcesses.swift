@@ -1,0 +1,30 @@
+import Glibc
+
+/// Processes of a step that no keeper ends any more.
+struct StrayProcesses: Sendable {
+  /// The step's main process, if it is known.
+  let identity: ProcessIdentity?
+  /// The value of `EVENTOR_TASK_MARK`.
+  let mark: String
+
+  /// Kills them; blocks until none is left, or, for those that can't be killed, two seconds have passed.
+  func kill() {
+    _ = wait { LocalProcess.killTree(of: identity, mark: mark, SIGKILL) == 0 }
+  }
+
+  /// Tells them to end and kills those that have not after two seconds; blocks meanwhile.
+  func end() {
+    guard LocalProcess.killTree(of: identity, mark: mark, SIGTERM) > 0 else { return }
+    // A stopped process has to go on to notice the signal.
+    LocalProcess.killTree(of: identity, mark: mark, SIGCONT)
+    if !wait(until: { LocalProcess.tree(of: identity, mark: mark).isEmpty }) { kill() }
+  }
+
+  private func wait(until condition: () -> Bool) -> Bool {
+    for _ in 0..<40 {
+      if condition() { return true }
+      usleep(50_000)
+    }
+    return false
+  }
+}
