@@ -11,7 +11,8 @@ let strict: [SwiftSetting] = [
 let package = Package(
   name: "eventor",
   products: [
-    .executable(name: "coordinator", targets: ["coordinator"])
+    .executable(name: "coordinator", targets: ["coordinator"]),
+    .library(name: "Workload", targets: ["Workload"]),
   ],
   traits: [
     .trait(name: "FaultPoints", description: "Named places where tests crash, pause or cut off the engine.")
@@ -38,6 +39,8 @@ let package = Package(
       swiftSettings: strict),
     // Bans the step engine's SQL anywhere else; can't name a driver.
     .target(name: "Storage", dependencies: ["Model", "Engine", "Database", "Digest"], swiftSettings: strict),
+    // Bans the step engine from the documents that keep changing: their rules and SQL, on any driver.
+    .target(name: "Workload", dependencies: ["Database", "Digest"], swiftSettings: strict),
     // Bans parsing of files people write anywhere else.
     .target(name: "Documents", dependencies: ["Model", "Digest", "Yams"], swiftSettings: strict),
     // Bans opening a store: it is given one; claims, processes and locks live here.
@@ -56,7 +59,7 @@ let package = Package(
       name: "coordinator",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "Coordinator", .product(name: "Logging", package: "swift-log"),
+        "Coordinator", "Workload", .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/coordinator-cli",
@@ -106,6 +109,10 @@ let package = Package(
     .testTarget(
       name: "StorageTests",
       dependencies: ["Database", "Documents", "Drivers", "Engine", "Model", "Storage", "TestSupport"],
+      swiftSettings: strict),
+    // Documents, ranges, turns and interruptions of the workload, one suite for all three databases.
+    .testTarget(
+      name: "WorkloadTests", dependencies: ["Database", "Drivers", "TestSupport", "Workload"],
       swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(
