@@ -6,6 +6,7 @@ import Documents
 import Engine
 import Foundation
 import Glibc
+import Workload
 
 /// The exit codes of CLI.md.
 enum ExitStatus: Int32 {
@@ -57,6 +58,7 @@ enum Failures {
         case .invalid: .usage
         }
       return (line(failure.description), status)
+    case let failure as WorkloadError: return (line(failure.description), failure.status)
     case let failure as DatabaseError: return (line(failure.oneLine), failure.status)
     case let failure as KeeperError: return (line("can't start steps: \(failure)"), .failed)
     case let column as Table.UnknownColumn: return (line("\(column)"), .usage)

@@ -25,28 +25,14 @@ struct StoreOptions: ParsableArguments {
 
   /// The configuration, or its defaults where there is no file.
   func configuration() throws -> Configuration {
-    let found = Configuration.locate(
-      explicit: config, environment: ProcessInfo.processInfo.environment, home: Places.home,
-      currentDirectory: FileManager.default.currentDirectoryPath)
-    return try found.map { try Configuration.read(path: $0) } ?? Configuration()
+    try Configuration.found(explicit: config)
   }
 
   /// What was asked for, resolved to a URL: the option, the configuration, or `fallback`.
   func url(fallback: String? = nil) throws -> (text: String, url: StoreURL) {
     let configuration = try configuration()
-    var text = store ?? configuration.store ?? fallback ?? "sqlite:" + Places.state + "/eventor.db"
-    if let entry = configuration.databases[text] {
-      text = entry
-    } else if !text.contains(":") {
-      let near = Name.nearest(to: text, among: configuration.databases.keys).map { "did you mean '\($0)'?" }
-      throw CommandFailure(
-        status: .usage, what: "store '\(text)'",
-        why: "it is no URL, and the configuration has no database of that name",
-        mend: near ?? "give a URL such as sqlite:PATH, or add it under databases:")
-    }
-    // A configuration is written by hand, where no shell expands the tilde.
-    if text.hasPrefix("sqlite:~/"), let home = Places.home { text = "sqlite:" + home + text.dropFirst(8) }
-    let url = try StoreURL(text)
+    let (text, url) = try configuration.located(
+      store ?? configuration.store ?? fallback ?? "sqlite:" + Places.state + "/eventor.db", as: "store")
     if let store, store == text, url.password != nil,
       getenv("EVENTOR_STORE").map({ String(cString: $0) }) != store
     {
