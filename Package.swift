@@ -13,6 +13,7 @@ let package = Package(
   products: [
     .executable(name: "coordinator", targets: ["coordinator"]),
     .executable(name: "eventor-agent", targets: ["eventor-agent"]),
+    .library(name: "Workload", targets: ["Workload"]),
   ],
   traits: [
     .trait(name: "FaultPoints", description: "Named places where tests crash, pause or cut off the engine.")
@@ -39,6 +40,8 @@ let package = Package(
       swiftSettings: strict),
     // Bans the step engine's SQL anywhere else; can't name a driver.
     .target(name: "Storage", dependencies: ["Model", "Engine", "Database", "Digest"], swiftSettings: strict),
+    // Bans the step engine from the documents that keep changing: their rules and SQL, on any driver.
+    .target(name: "Workload", dependencies: ["Database", "Digest"], swiftSettings: strict),
     // Bans parsing of files people write anywhere else.
     .target(name: "Documents", dependencies: ["Model", "Digest", "Yams"], swiftSettings: strict),
     // Bans opening a store: it is given one; claims, processes and locks live here.
@@ -66,7 +69,7 @@ let package = Package(
       name: "coordinator",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "Coordinator", "CommandSupport", .product(name: "Logging", package: "swift-log"),
+        "Coordinator", "CommandSupport", "Workload", .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/coordinator-cli",
@@ -117,7 +120,8 @@ let package = Package(
       swiftSettings: strict),
     // The command as people and scripts call it: answers, exit codes, what steps see, and every kind of bad input.
     .testTarget(
-      name: "CommandTests", dependencies: ["coordinator", "eventor-agent", "Model", "Database", "TestSupport"],
+      name: "CommandTests",
+      dependencies: ["coordinator", "eventor-agent", "Model", "Database", "TestSupport"],
       swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.
     .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),
@@ -125,6 +129,10 @@ let package = Package(
     .testTarget(
       name: "StorageTests",
       dependencies: ["Database", "Documents", "Drivers", "Engine", "Model", "Storage", "TestSupport"],
+      swiftSettings: strict),
+    // Documents, ranges, turns and interruptions of the workload, one suite for all three databases.
+    .testTarget(
+      name: "WorkloadTests", dependencies: ["Database", "Drivers", "TestSupport", "Workload"],
       swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(

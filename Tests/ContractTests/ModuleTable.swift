@@ -9,6 +9,7 @@ enum ModuleTable {
     "Database": ["Runtime", "Digest"],
     "Drivers": ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
     "Storage": ["Model", "Engine", "Database", "Digest"],
+    "Workload": ["Database", "Digest"],
     "Documents": ["Model", "Digest", "Yams"],
     "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
     "Coordinator": ["Model", "Engine", "Documents"],
