@@ -3,6 +3,7 @@
 enum ModuleTable {
   static let mayImport: [String: Set<String>] = [
     "Model": [],
+    "Calendars": [],
     "Engine": ["Model"],
     "Runtime": [],
     "Digest": ["CSodium"],
