@@ -42,7 +42,8 @@ let package = Package(
     // Bans the step engine's SQL anywhere else; can't name a driver.
     .target(name: "Storage", dependencies: ["Model", "Engine", "Database", "Digest"], swiftSettings: strict),
     // Bans parsing of files people write anywhere else.
-    .target(name: "Documents", dependencies: ["Model", "Digest", "Yams"], swiftSettings: strict),
+    .target(
+      name: "Documents", dependencies: ["Model", "Calendars", "Digest", "Yams"], swiftSettings: strict),
     // Bans opening a store: it is given one; claims, processes and locks live here.
     .target(
       name: "Agent",

@@ -15,6 +15,12 @@ struct CronParser {
     let text: String
     let offset: Int
 
+    /// The text as messages quote it.
+    var shown: String {
+      text.unicodeScalars.count > 40
+        ? String(String.UnicodeScalarView(text.unicodeScalars.prefix(40))) + "…" : text
+    }
+
     /// The pieces between `separator`s.
     func split(at separator: Unicode.Scalar) -> [Piece] {
       var pieces: [Piece] = []
@@ -59,13 +65,13 @@ struct CronParser {
       throw CronError(
         words.isEmpty ? 0 : length,
         words.isEmpty
-          ? "the line is empty; write five fields (\(names)), such as '0 2 * * 1-5'"
-          : "the line has \(words.count) of five fields (\(names)); '*' is every value")
+          ? "the cron line is empty; write five fields (\(names)), such as '0 2 * * 1-5'"
+          : "the cron line has \(words.count) of five fields (\(names)); '*' is every value")
     }
     guard words.count == CronField.allCases.count else {
       throw CronError(
         words[CronField.allCases.count].offset,
-        "the line has \(words.count) fields and not five (\(names)); it knows neither seconds nor years, "
+        "the cron line has \(words.count) fields and not five (\(names)); it knows neither seconds nor years, "
           + "and a list has no spaces")
     }
     var fields: [Field] = []
@@ -77,7 +83,7 @@ struct CronParser {
     guard let line = Self.shorthands[word.text.lowercased()] else {
       throw CronError(
         word.offset,
-        "'\(word.text)' is not known; there are @hourly, @daily, @weekly, @monthly and @yearly")
+        "'\(word.shown)' is not known; there are @hourly, @daily, @weekly, @monthly and @yearly")
     }
     if words.count > 1 {
       throw CronError(words[1].offset, "nothing may follow '\(word.text)'; it stands for '\(line)'")
@@ -128,7 +134,7 @@ struct CronParser {
       throw CronError(
         piece.offset,
         "the \(field.name) has a step from a single value; write a range, such as "
-          + "\(first)-\(field.all.upperBound)/\(step.text)")
+          + "\(first)-\(field.all.upperBound)/\(step.shown)")
     }
     var last = try value(ends[1], field)
     // 'fri-sun' is three days: at the end of a range Sunday is the seventh.
@@ -146,7 +152,7 @@ struct CronParser {
     _ piece: Piece, over range: ClosedRange<Int>, _ field: CronField
   ) throws(CronError) -> Int {
     guard let step = number(piece) else {
-      throw CronError(piece.offset, "the step of the \(field.name) must be a number, not '\(piece.text)'")
+      throw CronError(piece.offset, "the step of the \(field.name) must be a number, not '\(piece.shown)'")
     }
     guard (1...range.count).contains(step) else {
       throw CronError(
@@ -162,7 +168,7 @@ struct CronParser {
   private func value(_ piece: Piece, _ field: CronField) throws(CronError) -> Int {
     let value = number(piece) ?? field.value(named: piece.text)
     if let value, field.range.contains(value) { return value }
-    throw CronError(piece.offset, "the \(field.name) must be \(field.allowed), not '\(piece.text)'")
+    throw CronError(piece.offset, "the \(field.name) must be \(field.allowed), not '\(piece.shown)'")
   }
 
   /// At most nine digits, so that it always fits.

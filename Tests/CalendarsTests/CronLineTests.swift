@@ -65,12 +65,12 @@ struct CronLineTests {
   @Test(
     "what is wrong is said with its place",
     arguments: [
-      ("", 0, "the line is empty; write five fields (\(names)), such as '0 2 * * 1-5'"),
-      ("  ", 0, "the line is empty; write five fields (\(names)), such as '0 2 * * 1-5'"),
-      ("0 2 * *", 7, "the line has 4 of five fields (\(names)); '*' is every value"),
+      ("", 0, "the cron line is empty; write five fields (\(names)), such as '0 2 * * 1-5'"),
+      ("  ", 0, "the cron line is empty; write five fields (\(names)), such as '0 2 * * 1-5'"),
+      ("0 2 * *", 7, "the cron line has 4 of five fields (\(names)); '*' is every value"),
       (
         "0 0 2 * * 1-5", 10,
-        "the line has 6 fields and not five (\(names)); it knows neither seconds nor years, and a list has no spaces"
+        "the cron line has 6 fields and not five (\(names)); it knows neither seconds nor years, and a list has no spaces"
       ),
       ("60 2 * * *", 0, "the minute must be 0-59, not '60'"),
       ("0 24 * * *", 2, "the hour must be 0-23, not '24'"),

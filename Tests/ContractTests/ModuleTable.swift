@@ -10,7 +10,7 @@ enum ModuleTable {
     "Database": ["Runtime", "Digest"],
     "Drivers": ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
     "Storage": ["Model", "Engine", "Database", "Digest"],
-    "Documents": ["Model", "Digest", "Yams"],
+    "Documents": ["Model", "Calendars", "Digest", "Yams"],
     "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
     "Coordinator": ["Model", "Engine", "Documents"],
     "CommandSupport": [
