@@ -40,7 +40,9 @@ let package = Package(
       name: "Drivers", dependencies: ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
       swiftSettings: strict),
     // Bans the step engine's SQL anywhere else; can't name a driver.
-    .target(name: "Storage", dependencies: ["Model", "Engine", "Database", "Digest"], swiftSettings: strict),
+    .target(
+      name: "Storage", dependencies: ["Model", "Calendars", "Engine", "Database", "Digest"],
+      swiftSettings: strict),
     // Bans parsing of files people write anywhere else.
     .target(
       name: "Documents", dependencies: ["Model", "Calendars", "Digest", "Yams"], swiftSettings: strict),

@@ -9,7 +9,7 @@ enum ModuleTable {
     "Digest": ["CSodium"],
     "Database": ["Runtime", "Digest"],
     "Drivers": ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
-    "Storage": ["Model", "Engine", "Database", "Digest"],
+    "Storage": ["Model", "Calendars", "Engine", "Database", "Digest"],
     "Documents": ["Model", "Calendars", "Digest", "Yams"],
     "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
     "Coordinator": ["Model", "Engine", "Documents"],
