@@ -26,6 +26,8 @@ let package = Package(
   targets: [
     // Bans everything: programs, events, steps, runs and their legal transitions are values.
     .target(name: "Model", swiftSettings: strict),
+    // Bans cron lines, time zones and changes of clocks anywhere else; reads no clock itself.
+    .target(name: "Calendars", swiftSettings: strict),
     // Bans SQL, processes and files: decisions, and the ports a store must offer.
     .target(name: "Engine", dependencies: ["Model"], swiftSettings: strict),
     // Bans executors, timers and retry loops anywhere else.
@@ -39,11 +41,14 @@ let package = Package(
       name: "Drivers", dependencies: ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
       swiftSettings: strict),
     // Bans the step engine's SQL anywhere else; can't name a driver.
-    .target(name: "Storage", dependencies: ["Model", "Engine", "Database", "Digest"], swiftSettings: strict),
+    .target(
+      name: "Storage", dependencies: ["Model", "Calendars", "Engine", "Database", "Digest"],
+      swiftSettings: strict),
     // Bans the step engine from the documents that keep changing: their rules and SQL, on any driver.
     .target(name: "Workload", dependencies: ["Database", "Digest"], swiftSettings: strict),
     // Bans parsing of files people write anywhere else.
-    .target(name: "Documents", dependencies: ["Model", "Digest", "Yams"], swiftSettings: strict),
+    .target(
+      name: "Documents", dependencies: ["Model", "Calendars", "Digest", "Yams"], swiftSettings: strict),
     // Bans opening a store: it is given one; claims, processes and locks live here.
     .target(
       name: "Agent",
@@ -108,6 +113,10 @@ let package = Package(
     .testTarget(name: "ProcessTests", dependencies: ["Agent", "keeper-probe"], swiftSettings: strict),
     // The values and rules of the domain, without files.
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
+    // Cron lines and time zones against independent implementations.
+    .testTarget(
+      name: "CalendarsTests", dependencies: ["Calendars"], exclude: ["firings-2025.txt"],
+      swiftSettings: strict),
     // Files people write: what they mean, what is wrong in them and where, and that none does harm.
     .testTarget(name: "DocumentsTests", dependencies: ["Documents", "Model"], swiftSettings: strict),
     // The databases tests run on, each test on a fresh store.

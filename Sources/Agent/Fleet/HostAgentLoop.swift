@@ -280,6 +280,7 @@ struct HostAgentLoop {
     if look.hasExpired { wantedChores.insert(.reap) }
     if look.hasNewQueues { wantedChores.insert(.queues) }
     if let next = look.nextSensor, next <= 0 { wantedChores.insert(.sensors) }
+    if let next = look.nextFiring, next <= 0 { wantedChores.insert(.schedules) }
     if look.isDraining != (hostDrain != nil), look.isDraining {
       hostDrain = Drain(
         host: options.host, reason: "", by: "", at: Timestamp(microseconds: 0), deadline: nil)
