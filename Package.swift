@@ -110,7 +110,8 @@ let package = Package(
     .executableTarget(
       name: "keeper-probe", dependencies: ["Agent"], path: "Tests/KeeperProbe", swiftSettings: strict),
     // The keeper with real processes.
-    .testTarget(name: "ProcessTests", dependencies: ["Agent", "keeper-probe"], swiftSettings: strict),
+    .testTarget(
+      name: "ProcessTests", dependencies: ["Agent", "Runtime", "keeper-probe"], swiftSettings: strict),
     // The values and rules of the domain, without files.
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
     // Cron lines and time zones against independent implementations.
