@@ -124,6 +124,10 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Database", "Drivers"], path: "Tests/TestSupport",
       swiftSettings: strict),
+    // Measures wake-ups: not a test, and no part of the product.
+    .executableTarget(
+      name: "wake-probe", dependencies: ["Database", "Drivers", "TestSupport"], path: "Tests/WakeProbe",
+      swiftSettings: strict),
     // Drivers, pool and migrator, one suite for all three databases.
     .testTarget(
       name: "DatabaseTests", dependencies: ["Database", "Drivers", "Runtime", "TestSupport"],
