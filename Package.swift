@@ -110,7 +110,8 @@ let package = Package(
     .executableTarget(
       name: "keeper-probe", dependencies: ["Agent"], path: "Tests/KeeperProbe", swiftSettings: strict),
     // The keeper with real processes.
-    .testTarget(name: "ProcessTests", dependencies: ["Agent", "keeper-probe"], swiftSettings: strict),
+    .testTarget(
+      name: "ProcessTests", dependencies: ["Agent", "Runtime", "keeper-probe"], swiftSettings: strict),
     // The values and rules of the domain, without files.
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
     // Cron lines and time zones against independent implementations.
@@ -122,6 +123,10 @@ let package = Package(
     // The databases tests run on, each test on a fresh store.
     .target(
       name: "TestSupport", dependencies: ["Database", "Drivers"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    // Measures wake-ups: not a test, and no part of the product.
+    .executableTarget(
+      name: "wake-probe", dependencies: ["Database", "Drivers", "TestSupport"], path: "Tests/WakeProbe",
       swiftSettings: strict),
     // Drivers, pool and migrator, one suite for all three databases.
     .testTarget(
