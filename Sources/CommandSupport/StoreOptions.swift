@@ -63,7 +63,10 @@ public struct StoreOptions: ParsableArguments {
       if makes, store == nil { try Places.make((path as NSString).deletingLastPathComponent) }
     }
     let pool = Pool(url: url, driver: Drivers.driver(for: url))
-    let store = SQLStore(pool: pool, isGone: Takeover.isGone)
+    let caller = Drivers.wakeCaller(for: url, pool: pool)
+    // Agents are woken for what a command has given them to do; without it they would find it at their next poll.
+    CommandMain.atEnd { await caller.close() }
+    let store = SQLStore(pool: pool, caller: caller, isGone: Takeover.isGone)
     try await store.migrate()
     return OpenStore(store: store, url: url, shown: self.store ?? (fallback == nil ? nil : text))
   }

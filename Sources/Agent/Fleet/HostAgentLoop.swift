@@ -105,6 +105,8 @@ struct HostAgentLoop {
           try await agent.touch.reach { _ in
             try await agent.store.announce(agent: agent.agent, address: address)
           }
+          // Whoever had something for it before could not tell.
+          agent.wake()
         }
       }
     case .wake:
