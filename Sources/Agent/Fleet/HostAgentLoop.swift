@@ -24,6 +24,8 @@ struct HostAgentLoop {
   private var nextOrphans = ContinuousClock.now
   private var nextRetention = ContinuousClock.now
   private var isReplaced = false
+  /// When orphans were last looked for: what a heartbeat asked for before shows may have been adopted by that.
+  private var adoptedAt = ContinuousClock.now
 
   init(_ agent: HostAgent) { self.agent = agent }
 
@@ -85,9 +87,13 @@ struct HostAgentLoop {
       desk.endedKeys.insert(contentsOf: keys, at: 0)
       desk.notBefore = .now + .seconds(5)
       desks[run] = desk
-    case .retaken(let run, let claims, let asked, let sinceBoot, let places):
+    case .retaken(let context, let claims, let sinceBoot, let places):
       agent.capacity.give(max(0, places - claims.count))
-      for claim in claims { start(claim, run, asked, sinceBoot) }
+      desks[context.run, default: RunDesk()].context = context
+      desks[context.run]?.isInFlight = false
+      desks[context.run]?.answered = .now
+      for claim in claims { start(claim, context.run, sinceBoot) }
+      tidy(context.run)
     case .looked(let look): looked(look)
     case .pulse(let pulse, let asked, let sinceBoot): felt(pulse, asked, sinceBoot, &group)
     case .queues(let new):
@@ -95,10 +101,13 @@ struct HostAgentLoop {
       if new != queues { nextLook = .now }
       queues = new
     case .adopted(let tasks, let context): adopt(tasks, context)
-    case .parted(let run, let keys):
-      agent.executor.recorded(keys)
-      tidy(run)
-    case .chore(let chore): chores.remove(chore)
+    case .parted(let key):
+      agent.executor.recorded([key])
+      desks[key.run]?.departing.remove(key.number)
+      tidy(key.run)
+    case .chore(let chore):
+      chores.remove(chore)
+      if chore == .orphans { adoptedAt = .now }
     case .address(let address):
       group.addTask { [agent] in
         try await agent.unlessCancelled {
@@ -147,6 +156,7 @@ struct HostAgentLoop {
       log.warning("given back", metadata: metadata(held.claim, run).merging(["reason": "\(reason)"]) { $1 })
       let task = HeldTask(run: run, number: number, fence: fence)
       let isLoss = outcome.wasCutOff
+      desks[run]?.departing.insert(number)
       group.addTask { [agent] in
         try await agent.unlessCancelled {
           try await agent.touch.reach { _ in
@@ -156,7 +166,7 @@ struct HostAgentLoop {
               try await agent.store.yield([task], because: reason)
             }
           }
-          agent.mailbox.post(.parted(run: run, keys: [key]))
+          agent.mailbox.post(.parted(key))
         }
       }
     }
@@ -176,22 +186,23 @@ struct HostAgentLoop {
 
   private mutating func advanced(_ reply: AdvanceReply, _ group: inout Group) {
     let (run, advance) = (reply.run, reply.advance)
-    let claims = advance.claims + reply.found
+    let claims = advance.claims
     agent.capacity.give(max(0, reply.granted - claims.count))
-    if claims.count > reply.granted { agent.capacity.occupy(claims.count - reply.granted) }
     agent.executor.recorded(reply.endedKeys)
     for number in advance.superseded where !reply.wasRepeated {
       log.warning(
         "end not recorded: the task was taken over", metadata: ["run": "\(run)", "task": "\(number)"])
     }
-    desks[run]?.isInFlight = false
+    desks[run, default: RunDesk()].isInFlight = false
     desks[run]?.context = advance.context
+    desks[run]?.answered = .now
     let now = ContinuousClock.now
     if now - reply.asked > .microseconds(options.lockFor.microseconds / 2), !claims.isEmpty {
       // The answer was so long in coming that the locks may be gone: they are taken anew before anything starts.
-      retake(claims, run, &group)
+      let tasks = claims.map { HeldTask(run: run, number: $0.task.number, fence: $0.fence) }
+      retake(tasks, run, places: tasks.count, &group)
     } else {
-      for claim in claims { start(claim, run, reply.asked, reply.askedSinceBoot) }
+      for claim in claims { start(claim, run, reply.askedSinceBoot) }
     }
     if let due = advance.nextDue, !advance.status.isOver {
       nextLook = min(nextLook, now + .microseconds(max(1000, due)))
@@ -211,27 +222,24 @@ struct HostAgentLoop {
     tidy(run)
   }
 
-  private func retake(_ claims: [Claim], _ run: String, _ group: inout Group) {
-    let tasks = claims.map { HeldTask(run: run, number: $0.task.number, fence: $0.fence) }
+  /// Takes tasks anew that this agent holds and has not begun.
+  private mutating func retake(_ tasks: [HeldTask], _ run: String, places: Int, _ group: inout Group) {
+    // Nothing else is asked of the run meanwhile: an answer could be about the same tasks.
+    desks[run, default: RunDesk()].isInFlight = true
     group.addTask { [agent] in
       try await agent.unlessCancelled {
-        let taken = try await agent.touch.reach { _ in
-          let (asked, sinceBoot) = (ContinuousClock.now, LocalClock.sinceBoot)
+        let (context, claims, sinceBoot) = try await agent.touch.reach { _ in
+          let sinceBoot = LocalClock.sinceBoot
           let claims = try await agent.store.adopt(
             tasks, of: run, by: agent.agent, lockFor: agent.options.lockFor)
-          return (claims: claims, asked: asked, sinceBoot: sinceBoot)
+          return (try await agent.store.context(of: run), claims, sinceBoot)
         }
-        agent.mailbox.post(
-          .retaken(
-            run: run, claims: taken.claims, asked: taken.asked, sinceBoot: taken.sinceBoot,
-            places: tasks.count))
+        agent.mailbox.post(.retaken(context, claims: claims, sinceBoot: sinceBoot, places: places))
       }
     }
   }
 
-  private mutating func start(
-    _ claim: Claim, _ run: String, _ asked: ContinuousClock.Instant, _ sinceBoot: Int64
-  ) {
+  private mutating func start(_ claim: Claim, _ run: String, _ sinceBoot: Int64) {
     guard let context = desks[run]?.context else { return }
     let number = claim.task.number
     log.info("step started", metadata: metadata(claim, run))
@@ -239,7 +247,7 @@ struct HostAgentLoop {
       agent.capacity.give(1)
       return note(claim, run, Outcome(.success))
     }
-    desks[run]?.held[number] = RunDesk.Held(claim: claim, taken: asked)
+    desks[run]?.held[number] = RunDesk.Held(claim: claim, taken: .now)
     let fence = claim.fence
     agent.executor.begin(
       claim, in: context, trustedUntil: sinceBoot + options.lockFor.microseconds
@@ -322,6 +330,7 @@ struct HostAgentLoop {
       }
       if !lost.isEmpty { agent.executor.stop(lost, because: "its lock was taken over") }
     }
+    retakeUnknown(pulse, asked, &group)
     agent.executor.extend(kept, trustedUntil: sinceBoot + options.lockFor.microseconds)
     if hostDrain?.host != pulse.drain?.host || (hostDrain?.reason != pulse.drain?.reason) {
       if let drain = pulse.drain {
@@ -333,6 +342,28 @@ struct HostAgentLoop {
     }
     hostDrain = pulse.drain
     if pulse.deadlineIn == 0 { giveBackAll("host \(options.host) is drained: its deadline is over") }
+  }
+
+  /// Tasks that the store says this agent holds and that it does not know of: it took them in a transaction whose answer
+  /// never came, so they were never begun. They are taken anew, and begin now.
+  private mutating func retakeUnknown(
+    _ pulse: Pulse, _ asked: ContinuousClock.Instant, _ group: inout Group
+  ) {
+    if chores.contains(.orphans) || wantedChores.contains(.orphans) || adoptedAt >= asked { return }
+    for (run, tasks) in Dictionary(grouping: pulse.held, by: \.run) {
+      let desk = desks[run]
+      // What was under way while the heartbeat was may have taken or ended them.
+      if let desk, desk.isInFlight || desk.answered >= asked || !desk.ends.isEmpty { continue }
+      let unknown = tasks.filter {
+        desk?.held[$0.number] == nil && desk?.departing.contains($0.number) != true
+      }
+      if unknown.isEmpty { continue }
+      log.notice(
+        "taking anew what was held without being known",
+        metadata: ["run": "\(run)", "tasks": "\(unknown.count)"])
+      agent.capacity.occupy(unknown.count)
+      retake(unknown, run, places: unknown.count, &group)
+    }
   }
 
   private mutating func giveBackAll(_ reason: String) {
@@ -393,13 +424,12 @@ struct HostAgentLoop {
   private static let fewest = 2
 
   private func advance(_ run: String, _ desk: RunDesk, _ granted: Int, _ group: inout Group) {
-    let known = Set(desk.held.keys).union(desk.ends.map(\.number))
     let (ends, keys, names) = (desk.ends, desk.endedKeys, queues.names)
     group.addTask { [agent] in
       try await agent.unlessCancelled {
         do {
           agent.mailbox.post(
-            .advanced(try await agent.advance(run, ends, keys, granted, names, known: known)))
+            .advanced(try await agent.advance(run, ends, keys, granted, names)))
         } catch let error where !(error is CancellationError) {
           agent.mailbox.post(
             .advanceFailed(

@@ -8,29 +8,19 @@ import Runtime
 extension HostAgent {
   /// Reports ends and takes tasks of one run; again as long as the store is away.
   ///
-  /// - Parameter known: Numbers of the run's tasks that this agent knows it holds.
+  /// A try whose answer was lost may have taken tasks that nobody began: the next heartbeat finds them.
   func advance(
-    _ run: String, _ ends: [TaskEnd], _ keys: [TaskKey], _ slots: Int, _ queues: [String], known: Set<Int64>
+    _ run: String, _ ends: [TaskEnd], _ keys: [TaskKey], _ slots: Int, _ queues: [String]
   ) async throws -> AdvanceReply {
     try await touch.reach { attempt in
       let (asked, sinceBoot) = (ContinuousClock.now, LocalClock.sinceBoot)
-      var found: [Claim] = []
-      if attempt > 0 {
-        // A try whose answer was lost may have taken tasks that nobody started: they are taken anew, and start now.
-        let unknown = try await self.store.beat(agent: self.agent, lockFor: self.options.lockFor).held
-          .filter { $0.run == run && !known.contains($0.number) }
-        if !unknown.isEmpty {
-          found = try await self.store.adopt(
-            unknown, of: run, by: self.agent, lockFor: self.options.lockFor)
-        }
-      }
       let advance = try await self.store.advance(
         AdvanceRequest(
-          run: run, agent: self.agent, ends: ends, slots: max(0, slots - found.count),
-          lockFor: self.options.lockFor, host: nil, queues: queues, localHost: self.options.host))
+          run: run, agent: self.agent, ends: ends, slots: slots, lockFor: self.options.lockFor, host: nil,
+          queues: queues, localHost: self.options.host))
       return AdvanceReply(
         run: run, granted: slots, endedKeys: keys, asked: asked, askedSinceBoot: sinceBoot,
-        advance: advance, found: found, wasRepeated: attempt > 0)
+        advance: advance, wasRepeated: attempt > 0)
     }
   }
 

@@ -6,7 +6,7 @@ struct RunDesk {
   /// A task that is being carried out.
   struct Held {
     let claim: Claim
-    /// When the request that took it, or last took it over, began.
+    /// When it was known to be taken: a heartbeat that was asked for before says nothing of it.
     let taken: ContinuousClock.Instant
     /// Why it was told to stop, where its end is not to be recorded as one.
     var parting: Parting?
@@ -29,6 +29,10 @@ struct RunDesk {
   /// Something is due, or the run was stopped.
   var isDue = false
   var isInFlight = false
+  /// When the last answer came: a heartbeat that was asked for before may not have seen what it took.
+  var answered = ContinuousClock.now
+  /// Tasks whose ends are on their way to be given back.
+  var departing: Set<Int64> = []
   var isStopping = false
   /// After a failure of its own the run is left alone for a moment.
   var notBefore: ContinuousClock.Instant?
@@ -40,7 +44,9 @@ struct RunDesk {
   }
 
   /// Whether nothing of it is left to be remembered.
-  var isEmpty: Bool { held.isEmpty && ends.isEmpty && !isInFlight && !isDue && wanted == 0 }
+  var isEmpty: Bool {
+    held.isEmpty && ends.isEmpty && !isInFlight && !isDue && wanted == 0 && departing.isEmpty
+  }
 }
 
 /// One advance, and what came of it.
@@ -54,8 +60,6 @@ struct AdvanceReply: Sendable {
   /// The same in microseconds since boot.
   let askedSinceBoot: Int64
   let advance: Advance
-  /// Tasks that an earlier try took whose answer was lost.
-  let found: [Claim]
   /// Whether there was more than one try: then an end may have been recorded by an earlier one.
   let wasRepeated: Bool
 }
