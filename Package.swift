@@ -13,6 +13,7 @@ let package = Package(
   products: [
     .executable(name: "coordinator", targets: ["coordinator"]),
     .executable(name: "eventor-agent", targets: ["eventor-agent"]),
+    .library(name: "Workload", targets: ["Workload"]),
   ],
   traits: [
     .trait(name: "FaultPoints", description: "Named places where tests crash, pause or cut off the engine.")
@@ -25,6 +26,8 @@ let package = Package(
   targets: [
     // Bans everything: programs, events, steps, runs and their legal transitions are values.
     .target(name: "Model", swiftSettings: strict),
+    // Bans cron lines, time zones and changes of clocks anywhere else; reads no clock itself.
+    .target(name: "Calendars", swiftSettings: strict),
     // Bans SQL, processes and files: decisions, and the ports a store must offer.
     .target(name: "Engine", dependencies: ["Model"], swiftSettings: strict),
     // Bans executors, timers and retry loops anywhere else.
@@ -38,9 +41,14 @@ let package = Package(
       name: "Drivers", dependencies: ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
       swiftSettings: strict),
     // Bans the step engine's SQL anywhere else; can't name a driver.
-    .target(name: "Storage", dependencies: ["Model", "Engine", "Database", "Digest"], swiftSettings: strict),
+    .target(
+      name: "Storage", dependencies: ["Model", "Calendars", "Engine", "Database", "Digest"],
+      swiftSettings: strict),
+    // Bans the step engine from the documents that keep changing: their rules and SQL, on any driver.
+    .target(name: "Workload", dependencies: ["Database", "Digest"], swiftSettings: strict),
     // Bans parsing of files people write anywhere else.
-    .target(name: "Documents", dependencies: ["Model", "Digest", "Yams"], swiftSettings: strict),
+    .target(
+      name: "Documents", dependencies: ["Model", "Calendars", "Digest", "Yams"], swiftSettings: strict),
     // Bans opening a store: it is given one; claims, processes and locks live here.
     .target(
       name: "Agent",
@@ -66,7 +74,7 @@ let package = Package(
       name: "coordinator",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "Coordinator", "CommandSupport", .product(name: "Logging", package: "swift-log"),
+        "Coordinator", "CommandSupport", "Workload", .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/coordinator-cli",
@@ -102,14 +110,23 @@ let package = Package(
     .executableTarget(
       name: "keeper-probe", dependencies: ["Agent"], path: "Tests/KeeperProbe", swiftSettings: strict),
     // The keeper with real processes.
-    .testTarget(name: "ProcessTests", dependencies: ["Agent", "keeper-probe"], swiftSettings: strict),
+    .testTarget(
+      name: "ProcessTests", dependencies: ["Agent", "Runtime", "keeper-probe"], swiftSettings: strict),
     // The values and rules of the domain, without files.
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
+    // Cron lines and time zones against independent implementations.
+    .testTarget(
+      name: "CalendarsTests", dependencies: ["Calendars"], exclude: ["firings-2025.txt"],
+      swiftSettings: strict),
     // Files people write: what they mean, what is wrong in them and where, and that none does harm.
     .testTarget(name: "DocumentsTests", dependencies: ["Documents", "Model"], swiftSettings: strict),
     // The databases tests run on, each test on a fresh store.
     .target(
       name: "TestSupport", dependencies: ["Database", "Drivers"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    // Measures wake-ups: not a test, and no part of the product.
+    .executableTarget(
+      name: "wake-probe", dependencies: ["Database", "Drivers", "TestSupport"], path: "Tests/WakeProbe",
       swiftSettings: strict),
     // Drivers, pool and migrator, one suite for all three databases.
     .testTarget(
@@ -117,7 +134,8 @@ let package = Package(
       swiftSettings: strict),
     // The command as people and scripts call it: answers, exit codes, what steps see, and every kind of bad input.
     .testTarget(
-      name: "CommandTests", dependencies: ["coordinator", "eventor-agent", "Model", "Database", "TestSupport"],
+      name: "CommandTests",
+      dependencies: ["coordinator", "eventor-agent", "Model", "Database", "TestSupport"],
       swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.
     .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),
@@ -125,6 +143,10 @@ let package = Package(
     .testTarget(
       name: "StorageTests",
       dependencies: ["Database", "Documents", "Drivers", "Engine", "Model", "Storage", "TestSupport"],
+      swiftSettings: strict),
+    // Documents, ranges, turns and interruptions of the workload, one suite for all three databases.
+    .testTarget(
+      name: "WorkloadTests", dependencies: ["Database", "Drivers", "TestSupport", "Workload"],
       swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(

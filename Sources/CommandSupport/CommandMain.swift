@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Foundation
 import Glibc
+import Synchronization
 
 /// A command that runs steps itself, with an agent inside it.
 public protocol RunsSteps {
@@ -30,10 +31,21 @@ public enum CommandMain {
       } else {
         try command.run()
       }
+      await finish()
       exit(0)
     } catch {
+      await finish()
       Failures.exit(with: error, of: root)
     }
+  }
+
+  private static let last = Mutex<[@Sendable () async -> Void]>([])
+
+  /// Has `body` done before the process ends, however the command went: what it began and does not wait for itself.
+  public static func atEnd(_ body: @escaping @Sendable () async -> Void) { last.withLock { $0.append(body) } }
+
+  private static func finish() async {
+    for body in last.withLock({ $0 }) { await body() }
   }
 
   /// A call on the opened existential, which finds the asynchronous `run()` where a plain one would find the other.

@@ -45,6 +45,12 @@ public struct CommandFailure: Error {
   }
 }
 
+/// An error of a tool of its own that says how it is to be reported: an executable that has the tool declares it.
+public protocol ReportedFailure: Error, CustomStringConvertible {
+  /// The exit code.
+  var status: ExitStatus { get }
+}
+
 /// How errors reach people: one line on standard error, and the exit code.
 public enum Failures {
   /// Says what went wrong and ends the process.
@@ -71,6 +77,7 @@ public enum Failures {
         case .invalid: .usage
         }
       return (line(failure.description), status)
+    case let failure as any ReportedFailure: return (line(failure.description), failure.status)
     case let failure as DatabaseError: return (line(failure.oneLine), failure.status)
     case let failure as KeeperError: return (line("can't start steps: \(failure)"), .failed)
     case let column as Table.UnknownColumn: return (line("\(column)"), .usage)

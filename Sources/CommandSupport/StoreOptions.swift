@@ -28,39 +28,15 @@ public struct StoreOptions: ParsableArguments {
   public init() {}
 
   /// The configuration, or its defaults where there is no file.
-  public func configuration() throws -> Configuration {
-    let found = Configuration.locate(
-      explicit: config, environment: ProcessInfo.processInfo.environment, home: Places.home,
-      currentDirectory: FileManager.default.currentDirectoryPath)
-    return try found.map { try Configuration.read(path: $0) } ?? Configuration()
-  }
+  public func configuration() throws -> Configuration { try Configuration.found(explicit: config) }
 
   /// What was asked for, resolved to a URL: the option, the configuration, or `fallback`.
   public func url(fallback: String? = nil) throws -> (text: String, url: StoreURL) {
     let configuration = try configuration()
     let text = store ?? configuration.store ?? fallback ?? "sqlite:" + Places.state + "/eventor.db"
-    let resolved = try Self.resolve(text, configuration)
+    let resolved = try configuration.located(text, as: "store")
     Self.warnOfPassword(in: store, resolved.url)
     return resolved
-  }
-
-  /// A URL, or the tag of one in the configuration, as text and read.
-  public static func resolve(_ text: String, _ configuration: Configuration) throws -> (
-    text: String, url: StoreURL
-  ) {
-    var text = text
-    if let entry = configuration.databases[text] {
-      text = entry
-    } else if !text.contains(":") {
-      let near = Name.nearest(to: text, among: configuration.databases.keys).map { "did you mean '\($0)'?" }
-      throw CommandFailure(
-        status: .usage, what: "store '\(text)'",
-        why: "it is no URL, and the configuration has no database of that name",
-        mend: near ?? "give a URL such as sqlite:PATH, or add it under databases:")
-    }
-    // A configuration is written by hand, where no shell expands the tilde.
-    if text.hasPrefix("sqlite:~/"), let home = Places.home { text = "sqlite:" + home + text.dropFirst(8) }
-    return (text, try StoreURL(text))
   }
 
   /// Warns if `given`, as it was typed, holds a password that everybody can see in the list of processes.
@@ -87,7 +63,10 @@ public struct StoreOptions: ParsableArguments {
       if makes, store == nil { try Places.make((path as NSString).deletingLastPathComponent) }
     }
     let pool = Pool(url: url, driver: Drivers.driver(for: url))
-    let store = SQLStore(pool: pool, isGone: Takeover.isGone)
+    let caller = Drivers.wakeCaller(for: url, pool: pool)
+    // Agents are woken for what a command has given them to do; without it they would find it at their next poll.
+    CommandMain.atEnd { await caller.close() }
+    let store = SQLStore(pool: pool, caller: caller, isGone: Takeover.isGone)
     try await store.migrate()
     return OpenStore(store: store, url: url, shown: self.store ?? (fallback == nil ? nil : text))
   }

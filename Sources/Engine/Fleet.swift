@@ -188,7 +188,7 @@ public struct LiveOutput: Sendable {
 }
 
 /// What agents that serve all runs of a store do, beside ``RunDriver``.
-public protocol FleetDriver: RunDriver {
+public protocol FleetDriver: RunDriver, ScheduleDriver {
   /// Takes the seat of `agent`'s host and instance and returns its number.
   ///
   /// - Parameter isGone: Whether the process of an agent of this host is certainly gone.

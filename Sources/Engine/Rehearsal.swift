@@ -20,8 +20,8 @@ public struct Rehearsal {
   }
 
   /// The tasks the replay would make, in order, with what it would do to each.
-  public mutating func tasks(startingIn sequence: Sequence?) throws -> [PlannedTask] {
-    try step { try $0.begin(in: sequence, actor: "plan") }
+  public mutating func tasks(from beginning: Beginning) throws -> [PlannedTask] {
+    try step { try $0.begin(beginning, actor: "plan") }
     while true {
       if let task = ledger.nextUnfinished() {
         try step { try $0.end(task, Outcome(.success), chance: 0) }

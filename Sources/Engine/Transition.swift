@@ -63,9 +63,9 @@ public struct Transition {
 
   // MARK: What can happen
 
-  /// The run, or a new recovery of it, begins: in `sequence`, or where the program says.
-  public mutating func begin(in sequence: Sequence?, actor: String) throws {
-    let starts = plan.starts(in: sequence)
+  /// The run, or a new recovery of it, begins.
+  public mutating func begin(_ beginning: Beginning, actor: String) throws {
+    let starts = beginning.starts(of: plan)
     let cause = Cause(hosts: [], actor: actor)
     for start in starts.events {
       queue.add(.raise(start.event, Place(sequence: start.sequence, scope: 0), cause))

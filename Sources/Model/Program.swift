@@ -24,6 +24,9 @@ public struct Program: Sendable, Hashable, Codable {
   public var associations: [Association] = []
   /// What a new run triggers; nil: every event that nothing raises, in sequence `1`.
   public var start: [Start]?
+  /// When runs start by themselves. Nil where there is nothing, as in programs stored before there were schedules:
+  /// an empty list would be other content, and another version.
+  public var schedule: [Schedule]?
 
   /// An empty program called `name`.
   public init(name: String) { self.name = name }
@@ -204,6 +207,7 @@ extension Program {
     ordered.events.sort { $0.name < $1.name }
     ordered.steps.sort { $0.name < $1.name }
     ordered.loops.sort { $0.name < $1.name }
+    ordered.schedule?.sort { $0.name < $1.name }
     return ordered
   }
 }

@@ -13,6 +13,7 @@ extension Program {
     for step in steps { validation.check(step) }
     for loop in loops { validation.check(loop) }
     validation.checkReferences()
+    validation.checkSchedules()
     validation.checkTemplates()
     validation.checkCycles()
     validation.checkHosts()

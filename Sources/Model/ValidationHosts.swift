@@ -44,6 +44,7 @@ extension Validation {
     }
     for start in plan.starts { fixed[start.event, default: []].append([]) }
     for event in program.events where event.external { fixed[event.name, default: []].append([]) }
+    for schedule in program.schedule ?? [] { fixed[schedule.event, default: []].append([]) }
     let initial = Set(plan.initial.map(\.target))
 
     var sources: [Cause: [Cause]] = [:]

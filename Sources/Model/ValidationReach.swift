@@ -43,7 +43,9 @@ private struct Reach {
 extension Validation {
   mutating func checkReach() {
     let outside = program.events.filter(\.external).map { Plan.Target.event($0.name) }
-    let beginning = plan.starts.map { Plan.Target.event($0.event) } + plan.initial.map(\.target) + outside
+    let scheduled = (program.schedule ?? []).map { Plan.Target.event($0.event) }
+    let beginning =
+      plan.starts.map { Plan.Target.event($0.event) } + plan.initial.map(\.target) + outside + scheduled
     let reach = Reach(plan, from: beginning, entersLoops: true)
     checkRaised()
     for step in program.steps where !reach.steps.contains(step.name) {
@@ -58,7 +60,7 @@ extension Validation {
 
   private mutating func checkRaised() {
     guard let starts = program.start else { return }
-    let started = Set(starts.map(\.event))
+    let started = Set(starts.map(\.event) + (program.schedule ?? []).map(\.event))
     for event in program.eventsNothingRaises where !started.contains(event) {
       warn(
         "events.\(event)", "nothing raises event '\(event)'; write 'external: true' if it comes from outside")

@@ -70,7 +70,7 @@ extension Validation {
     for (position, name) in names.enumerated() { expectEvent(name, at: path + "[\(position)]") }
   }
 
-  private mutating func expectEvent(_ name: String, at path: String) {
+  mutating func expectEvent(_ name: String, at path: String) {
     guard !events.contains(name) else { return }
     if steps.contains(name) || loops.contains(name) {
       let kind = steps.contains(name) ? "step" : "loop"

@@ -9,7 +9,7 @@ extension SQLStore {
     try await read { session in
       try self.countFaults(session) + self.statusFaults(session) + self.holdFaults(session)
         + self.partFaults(session) + self.taskFaults(session) + self.runFaults(session)
-        + self.missingFaults(session)
+        + self.missingFaults(session) + self.scheduleFaults(session)
     }
   }
 

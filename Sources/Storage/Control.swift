@@ -15,7 +15,7 @@ extension SQLStore {
         let near = Name.nearest(to: event, among: names).map { "; did you mean '\($0)'?" } ?? ""
         throw StoreError(.invalid, "program '\(locked.plan.program.name)' has no event '\(event)'\(near)")
       }
-      let place = sequence ?? locked.plan.starts.first?.sequence ?? .first
+      let place = try sequence ?? self.beginning(of: locked.state.key, session).sequence(in: locked.plan)
       if let outer = place.outer,
         try SQLLedger(session: session, run: locked.state).iterations(in: place).isEmpty
       {
@@ -60,14 +60,16 @@ extension SQLStore {
     try await write { session in
       let locked = try self.lock(run, session)
       try locked.requireGoing()
-      if locked.state.verdict != nil { return }
-      try self.record([locked.statusEntry(to: .cancelled, by: user)], locked.state, session)
-      let changes = try self.transition(locked, session) {
-        try $0.stop(as: .cancelled, "cancelled by \(user)")
-      }
-      try self.keepWake(of: locked.after(changes), session)
-      try self.noteHolders(of: locked.state.key, session)
+      try self.cancel(locked, by: user, session)
     }
+  }
+
+  func cancel(_ run: LockedRun, by user: String, _ session: any Session) throws {
+    if run.state.verdict != nil { return }
+    try record([run.statusEntry(to: .cancelled, by: user)], run.state, session)
+    let changes = try transition(run, session) { try $0.stop(as: .cancelled, "cancelled by \(user)") }
+    try keepWake(of: run.after(changes), session)
+    try noteHolders(of: run.state.key, session)
   }
 
   /// Nothing new starts until it is resumed.

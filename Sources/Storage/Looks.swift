@@ -76,6 +76,13 @@ extension SQLStore {
       """)
     parts.append(
       """
+      SELECT 7 AS kind, '' AS id, MIN(CASE WHEN r.run_key IS NULL THEN s.due_at END) AS moment,
+        COUNT(r.run_key) AS place
+      FROM ev_schedule s LEFT JOIN ev_run r ON r.run_key = s.awaits AND r.status IN ('running', 'paused')
+      WHERE s.due_at IS NOT NULL\(unfitSchedules.exclusion)
+      """)
+    parts.append(
+      """
       SELECT 8 AS kind, '' AS id, MIN(sensor_due) AS moment, 0 AS place FROM ev_resource
       WHERE sensor_due IS NOT NULL
       """)
@@ -114,7 +121,9 @@ extension SQLStore {
       case .stopped: look.stopped.append(id)
       case .followed: look.followed.append(id)
       case .expired: look.hasExpired = true
-      case .firing: look.nextFiring = moment.map { max(0, $0 - now) }
+      case .firing:
+        let recheck = try row.integer(3) > 0 ? Self.recheck : nil
+        look.nextFiring = [moment.map { max(0, $0 - now) }, recheck].compactMap(\.self).min()
       case .sensor: look.nextSensor = moment.map { max(0, $0 - now) }
       case .queue: look.hasNewQueues = (moment ?? 0) > queues.newest
       case .drained: look.isDraining = true

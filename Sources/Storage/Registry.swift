@@ -7,38 +7,48 @@ public import Model
 extension SQLStore {
   /// Stores a program version; content that is there already makes no new row.
   public func register(_ program: Program, by user: String) async throws -> ProgramVersion {
-    let content = try JSONText.encode(program)
-    let version = Digest(of: try JSONText.encode(program.orderedByName).utf8).description
-    return try await write { session in
-      if let found = try self.version(program.name, version, session) {
-        // A program that was removed and is registered again is back.
-        try session.execute(
-          "UPDATE ev_program SET removed = 0 WHERE program_key = \(found.key) AND removed = 1")
-        return found
-      }
-      let inserted = try session.insert(
-        into: "ev_program",
-        columns: ["name", "version", "content", "registered_at", "registered_by", "removed"],
-        rows: [
-          [
-            .text(program.name), .text(version), .text(content), .integer(try session.clock()), .text(user),
-            .integer(0),
-          ]
-        ], ignoringConflicts: true)
-      guard let made = try self.version(program.name, version, session) else {
-        throw StoreError(
-          .conflict, "program '\(program.name)' was removed while it was registered", hint: "try again")
-      }
-      return ProgramVersion(
-        key: made.key, name: made.name, version: made.version, registeredAt: made.registeredAt,
-        registeredBy: made.registeredBy, isNew: inserted > 0)
+    let content = try ProgramContent(program)
+    return try await write { session in try self.register(content, by: user, session) }
+  }
+
+  func register(_ content: ProgramContent, by user: String, _ session: any Session) throws -> ProgramVersion {
+    if let found = try version(content.name, content.version, session) {
+      // A program that was removed and is registered again is back.
+      try session.execute(
+        "UPDATE ev_program SET removed = 0 WHERE program_key = \(found.key) AND removed = 1")
+      return found
     }
+    let inserted = try session.insert(
+      into: "ev_program",
+      columns: ["name", "version", "content", "registered_at", "registered_by", "removed"],
+      rows: [
+        [
+          .text(content.name), .text(content.version), .text(content.text), .integer(try session.clock()),
+          .text(user), .integer(0),
+        ]
+      ], ignoringConflicts: true)
+    guard let made = try version(content.name, content.version, session) else {
+      throw StoreError(
+        .conflict, "program '\(content.name)' was removed while it was registered", hint: "try again")
+    }
+    return ProgramVersion(
+      key: made.key, name: made.name, version: made.version, registeredAt: made.registeredAt,
+      registeredBy: made.registeredBy, isNew: inserted > 0)
   }
 
   private func version(_ name: String, _ version: String, _ session: any Session) throws -> ProgramVersion? {
     try session.query(
       "SELECT \(raw: ProgramVersion.columns) FROM ev_program WHERE name = \(name) AND version = \(version)"
     ).first.map { try ProgramVersion($0) }
+  }
+
+  func version(keyed key: Int64, _ session: any Session) throws -> ProgramVersion {
+    let rows = try session.query(
+      "SELECT \(raw: ProgramVersion.columns) FROM ev_program WHERE program_key = \(key)")
+    guard let row = rows.first else {
+      throw StoreError(.notFound, "a program version is not in the store", hint: "run `coordinator db check`")
+    }
+    return try ProgramVersion(row)
   }
 
   /// Registered versions, newest first.
@@ -75,6 +85,7 @@ extension SQLStore {
   /// Takes a program out of the registry and returns how many versions that were. Their rows stay, for its runs.
   public func removeProgram(named name: String) async throws -> Int {
     try await write { session in
+      try self.removeSchedules(of: name, session)
       let busy = try session.query(
         "SELECT id FROM ev_run WHERE program = \(name) AND status IN ('running', 'paused') ORDER BY run_key LIMIT 1"
       )
@@ -102,6 +113,20 @@ extension SQLStore {
       }
       return try self.program(try row.integer(0), session)
     }
+  }
+}
+
+/// A program as it is stored.
+struct ProgramContent: Sendable {
+  let name: String
+  let text: String
+  /// The digest of the content, whatever the order of its named parts.
+  let version: String
+
+  init(_ program: Program) throws {
+    name = program.name
+    text = try JSONText.encode(program)
+    version = Digest(of: try JSONText.encode(program.orderedByName).utf8).description
   }
 }
 

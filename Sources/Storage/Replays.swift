@@ -27,8 +27,8 @@ extension SQLStore {
       let locked = try self.lock(run, session)
       let kind = request.marks.isEmpty ? request.kind.rawValue : "mark"
       try self.open(recovery: locked.state.recovery, of: locked, kind: kind, by: user, session)
-      let sequence = try self.startSequence(of: state.key, session)
-      let changes = try self.transition(locked, session) { try $0.begin(in: sequence, actor: user) }
+      let beginning = try self.beginning(of: state.key, session)
+      let changes = try self.transition(locked, session) { try $0.begin(beginning, actor: user) }
       try self.keepWake(of: locked.after(changes), session)
       try fault(.replayBeforeCommit, session)
       return locked.state.recovery
@@ -49,13 +49,7 @@ extension SQLStore {
         parameters: state.parameters.merging(request.parameters) { _, new in new }, now: state.now)
       var rehearsal = Rehearsal(
         of: request, on: next, plan: former.plan, earlier: SQLLedger(session: session, run: next))
-      return try rehearsal.tasks(startingIn: self.startSequence(of: state.key, session))
-    }
-  }
-
-  private func startSequence(of key: Int64, _ session: any Session) throws -> Sequence? {
-    try session.query("SELECT sequence FROM ev_run WHERE run_key = \(key)").first?.optionalText(0).map {
-      Sequence($0)
+      return try rehearsal.tasks(from: self.beginning(of: state.key, session))
     }
   }
 

@@ -10,6 +10,7 @@ public final class SQLStore: RunStore {
   let items = ItemCache()
   let queues = QueueCache()
   let waiting = Waiters()
+  let unfitSchedules = UnfitSchedules()
   /// Wakes agents once a transaction that gives them something to do is committed; nil: they find it by themselves.
   let caller: (any WakeCaller)?
   /// Whether the process of an agent is certainly gone, as far as that is known here.

@@ -4,13 +4,15 @@ public import Model
 
 /// The store as a whole: versions, sizes, retention.
 extension SQLStore {
-  private static let tablesOfRuns = [
-    "ev_task", "ev_attempt", "ev_output", "ev_result", "ev_event", "ev_delay", "ev_loop", "ev_iteration",
-    "ev_hold", "ev_ticket", "ev_follow", "ev_history", "ev_recovery", "ev_run",
-  ]
-  private static let otherTables = [
-    "ev_program", "ev_resource", "ev_agent", "ev_seat", "ev_queue", "ev_member", "ev_drain", "ev_migration",
-  ]
+  private static let tablesOfRuns =
+    [
+      "ev_task", "ev_attempt", "ev_output", "ev_result", "ev_event", "ev_delay", "ev_loop", "ev_iteration",
+      "ev_hold", "ev_ticket", "ev_follow", "ev_history", "ev_recovery", "ev_run",
+    ] + ScheduleSchema.tablesOfRuns
+  private static let otherTables =
+    [
+      "ev_program", "ev_resource", "ev_agent", "ev_seat", "ev_queue", "ev_member", "ev_drain", "ev_migration",
+    ] + ScheduleSchema.otherTables
 
   /// The migrations applied, in order.
   public func schemaVersions() async throws -> [AppliedMigration] {
@@ -112,6 +114,7 @@ extension SQLStore {
         DELETE FROM ev_member WHERE NOT EXISTS
           (SELECT 1 FROM ev_agent a WHERE a.agent_key = ev_member.agent_key AND a.stopped_at IS NULL)
         """)
+      try self.purgeFirings(before: before, session)
       try session.execute(
         """
         DELETE FROM ev_program WHERE removed = 1

@@ -36,6 +36,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
         ]),
       CommandGroup(name: "Agents", subcommands: [AgentsCommand.self]),
       CommandGroup(
+        name: "Tools",
+        subcommands: [
+          WorkloadCommand.self
+        ]),
+      CommandGroup(
         name: "Set-up",
         subcommands: [
           InitCommand.self, ExampleCommand.self, SchemaCommand.self, DatabaseCommand.self, DoctorCommand.self,

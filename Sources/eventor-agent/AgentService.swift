@@ -67,7 +67,12 @@ struct AgentService {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for (agent, store) in zip(agents, AgentSettings.stores) {
         group.addTask {
-          let ending = try await agent.work()
+          let listener = Drivers.wakeListener(for: store.url, name: settings.incarnation)
+          listener?.start(onWake: { agent.wake() }, onAddress: { agent.announce($0) })
+          let result: Result<HostAgent.Ending, any Error>
+          do { result = .success(try await agent.work()) } catch { result = .failure(error) }
+          await listener?.stop()
+          let ending = try result.get()
           switch ending {
           case .done:
             await store.keeper.quit()
@@ -86,7 +91,9 @@ struct AgentService {
   /// Waits for a store that is away, as a node that starts before its database must.
   private func open(_ place: AgentSettings.Store, _ capacity: Capacity) async throws -> HostAgent {
     let pool = Pool(url: place.url, driver: Drivers.driver(for: place.url), size: 5)
-    let store = SQLStore(pool: pool, isGone: { [host = settings.host] in Takeover.isGone($0, on: host) })
+    let store = SQLStore(
+      pool: pool, caller: Drivers.wakeCaller(for: place.url, pool: nil),
+      isGone: { [host = settings.host] in Takeover.isGone($0, on: host) })
     let profile = AgentProfile(
       labels: settings.labels, capacity: settings.capacity, lockFor: settings.lockFor)
     let number: Int64

@@ -70,7 +70,7 @@ struct AgentSettings {
       command.store.isEmpty
       ? [configuration.store ?? "sqlite:" + Places.state + "/eventor.db"] : command.store
     urls = try texts.map { text in
-      let url = try StoreOptions.resolve(text, configuration).url
+      let url = try configuration.located(text, as: "store").url
       StoreOptions.warnOfPassword(in: command.store.first { $0 == text }, url)
       if url.isMemory {
         throw CommandFailure(

@@ -133,7 +133,6 @@ struct BadFileTests {
   @Test("what waits for agents is refused with a sentence that says so")
   func notYet() async throws {
     let parts = [
-      "schedule: [{name: n, cron: \"0 2 * * *\", event: go}]\nevents: {go: {}}",
       "groups: {g: {match: {os: linux}}}",
       "resources: {r: {capacity: 1, scope: cluster, sensor: echo 1, every: 30s}}",
     ]

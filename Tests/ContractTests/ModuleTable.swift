@@ -3,13 +3,15 @@
 enum ModuleTable {
   static let mayImport: [String: Set<String>] = [
     "Model": [],
+    "Calendars": [],
     "Engine": ["Model"],
     "Runtime": [],
     "Digest": ["CSodium"],
     "Database": ["Runtime", "Digest"],
     "Drivers": ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
-    "Storage": ["Model", "Engine", "Database", "Digest"],
-    "Documents": ["Model", "Digest", "Yams"],
+    "Storage": ["Model", "Calendars", "Engine", "Database", "Digest"],
+    "Workload": ["Database", "Digest"],
+    "Documents": ["Model", "Calendars", "Digest", "Yams"],
     "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
     "Coordinator": ["Model", "Engine", "Documents"],
     "CommandSupport": [

@@ -1,6 +1,5 @@
 import Database
 import Drivers
-import Foundation
 import Synchronization
 import TestSupport
 import Testing
@@ -103,61 +102,5 @@ struct LostDatabaseTests {
         try await world.expectConsistent()
       }
     }
-  }
-}
-
-/// A database server of the test's own, reached through a proxy that stays when the server does not.
-struct PrivateServer: Sendable {
-  let url: StoreURL
-  private let service: String
-  private let state: String
-  private let proxy: CuttingProxy
-
-  static func with(_ kind: TestStore.Kind, _ body: (PrivateServer) async throws -> Void) async throws {
-    let service = kind == .mysql ? "mariadb" : "postgresql"
-    let state = FileManager.default.temporaryDirectory.appendingPathComponent("evserver-" + UUID().uuidString)
-      .path
-    let there = try StoreURL(try await services(state, "up", service))
-    let port = try #require(there.port)
-    let proxy = try CuttingProxy(host: "127.0.0.1", port: port)
-    let url = try StoreURL(there.text.replacing(":\(port)/", with: ":\(proxy.port)/"))
-    let server = PrivateServer(url: url, service: service, state: state, proxy: proxy)
-    let result: Result<Void, any Error>
-    do { result = .success(try await body(server)) } catch { result = .failure(error) }
-    proxy.stop()
-    _ = try? await services(state, "down", service)
-    try? FileManager.default.removeItem(atPath: state)
-    try result.get()
-  }
-
-  /// Stops the server as its administrator would; its data stay.
-  func stop() async throws { _ = try await Self.services(state, "down", "--keep", service) }
-
-  /// Starts it again; the port may be another, which the proxy hides.
-  func start() async throws {
-    let url = try StoreURL(try await Self.services(state, "up", service))
-    proxy.goOn(to: try #require(url.port))
-  }
-
-  /// Calls `scripts/dev-services` with a state of its own, and returns the URL it prints, if any.
-  private static func services(_ state: String, _ words: String...) async throws -> String {
-    let process = Foundation.Process()
-    process.executableURL = script
-    process.arguments = words
-    process.environment = ProcessInfo.processInfo.environment.merging(["EVENTOR_SERVICES_DIR": state]) { $1 }
-    let output = Pipe()
-    process.standardOutput = output
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-      process.terminationHandler = { _ in continuation.resume() }
-      do { try process.run() } catch { continuation.resume(throwing: error) }
-    }
-    try #require(process.terminationStatus == 0, "scripts/dev-services \(words)")
-    let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    return text.split(separator: "'").first { $0.contains("://") }.map(String.init) ?? ""
-  }
-
-  private static var script: URL {
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("scripts/dev-services")
   }
 }

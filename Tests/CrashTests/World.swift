@@ -115,17 +115,6 @@ struct World: Sendable {
   }
 }
 
-extension StoreURL {
-  /// As it is given to a command, with its password.
-  var text: String {
-    if let path { return "sqlite:" + path }
-    let query = options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
-    return
-      "\(kind == .mysql ? "mysql" : "postgresql")://\(user ?? ""):\(password ?? "")@\(host ?? ""):\(port ?? 0)"
-      + "/\(database ?? "")" + (query.isEmpty ? "" : "?" + query)
-  }
-}
-
 /// A condition that did not come true.
 struct Impatience: Error, CustomStringConvertible {
   let description: String

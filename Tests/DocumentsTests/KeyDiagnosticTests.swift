@@ -121,7 +121,6 @@ struct KeyDiagnosticTests {
   @Test(
     "what needs the agents is refused with that sentence",
     arguments: [
-      Case("schedule", "program: x\nschedule: [{cron: nonsense}]", "p:2:1: error: 'schedule' \(needsAgents)"),
       Case(
         "sensor", "program: x\nresources: {r: {capacity: 1, sensor: x, every: 3s}}",
         "p:2:30: error: 'sensor' \(needsAgents)", "p:2:41: error: 'every' \(needsAgents)"),

@@ -35,7 +35,7 @@ struct SchemaTests {
     #expect(Schema.describe(.program, path: "steps.retry.nothing") == nil)
     #expect(Schema.describe(.program, path: "stops") == nil)
     #expect(Schema.describe(.program, path: "")?.hasPrefix("keys of a program:\n  program") == true)
-    #expect(Schema.describe(.program, path: "schedule")?.contains("needs the agents") == true)
+    #expect(Schema.describe(.program, path: "groups.match")?.contains("needs the agents") == true)
     #expect(Schema.describe(.config, path: "lock_for")?.contains("default: 30s") == true)
   }
 
@@ -76,7 +76,9 @@ struct SchemaTests {
     }
     let known = ProgramKeys.section.table.entries.filter { !$0.isRefused }.map(\.name)
     #expect(Set(properties.keys) == Set(known))
-    #expect(properties["schedule"] == nil)
+    #expect(
+      schema.value(at: "properties.groups.additionalProperties.properties.match".split(separator: ".")) == nil
+    )
     let config = try JSONDecoder().decode(JSONValue.self, from: Data(Schema.configJSONSchema().utf8))
     #expect(config.value(at: "properties.databases.additionalProperties".split(separator: ".")) != nil)
   }

@@ -38,7 +38,7 @@ final class MemoryRun {
   // MARK: What happens
 
   func begin(in sequence: Sequence? = nil) throws {
-    try transit { try $0.begin(in: sequence, actor: "someone") }
+    try transit { try $0.begin(.program(in: sequence), actor: "someone") }
   }
 
   @discardableResult
@@ -213,7 +213,9 @@ final class MemoryRun {
     try transit(isChecked: false) { try $0.end(task, Outcome(.success), chance: 0) }
   }
 
-  func beginUnchecked() throws { try transit(isChecked: false) { try $0.begin(in: nil, actor: "someone") } }
+  func beginUnchecked() throws {
+    try transit(isChecked: false) { try $0.begin(.program(in: nil), actor: "someone") }
+  }
 
   private func transit(isChecked: Bool = true, _ happen: (inout Transition) throws -> Void) throws {
     var transition = Transition(of: state, plan: plan, ledger: ledger)

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Runtime
 import Synchronization
 import Testing
 
@@ -74,7 +75,9 @@ func tell(_ path: String, _ text: String = "go\n") async {
 
 func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
   await withCheckedContinuation { continuation in
-    guard BackgroundThread.start({ continuation.resume(returning: body()) }) else { fatalError("no thread") }
+    guard BackgroundThread.start(named: "blocking", { continuation.resume(returning: body()) }) else {
+      fatalError("no thread")
+    }
   }
 }
 

@@ -69,7 +69,7 @@ public final class HostAgent: Sendable {
 
   /// Work that is done for everybody, one of a kind at a time.
   enum Chore: Hashable, Sendable {
-    case look, queues, reap, sensors, orphans, retention, publishing
+    case look, queues, reap, sensors, schedules, orphans, retention, publishing
   }
 
   let store: any FleetDriver

@@ -105,6 +105,8 @@ struct HostAgentLoop {
           try await agent.touch.reach { _ in
             try await agent.store.announce(agent: agent.agent, address: address)
           }
+          // Whoever had something for it before could not tell.
+          agent.wake()
         }
       }
     case .wake:
@@ -280,6 +282,7 @@ struct HostAgentLoop {
     if look.hasExpired { wantedChores.insert(.reap) }
     if look.hasNewQueues { wantedChores.insert(.queues) }
     if let next = look.nextSensor, next <= 0 { wantedChores.insert(.sensors) }
+    if let next = look.nextFiring, next <= 0 { wantedChores.insert(.schedules) }
     if look.isDraining != (hostDrain != nil), look.isDraining {
       hostDrain = Drain(
         host: options.host, reason: "", by: "", at: Timestamp(microseconds: 0), deadline: nil)

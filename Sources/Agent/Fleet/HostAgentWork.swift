@@ -51,6 +51,7 @@ extension HostAgent {
         try await Task.sleep(for: .milliseconds(250))
       }
     case .sensors: try await askSensors()
+    case .schedules: try await fireSchedules()
     case .orphans: try await adoptOrphans()
     case .retention:
       guard let age = options.retention else { return }
@@ -83,6 +84,29 @@ extension HostAgent {
         mailbox.post(.adopted(adopted, context))
       }
     }
+  }
+
+  /// Starts the runs of schedules that are due. A crash before the commit leaves them due for whoever looks next.
+  private func fireSchedules() async throws {
+    let result = try await touch.reach { _ in
+      try await self.store.fireSchedules(limit: 16, host: self.options.host)
+    }
+    for firing in result.firings {
+      log.notice(
+        "schedule",
+        metadata: [
+          "program": "\(firing.program)", "schedule": "\(firing.schedule)", "at": "\(firing.at)",
+          "outcome": "\(firing.outcome)",
+        ])
+    }
+    for problem in result.problems {
+      log.error(
+        "schedule can't be fired here",
+        metadata: [
+          "program": "\(problem.program)", "schedule": "\(problem.schedule)", "error": "\(problem.message)",
+        ])
+    }
+    if !result.firings.isEmpty { wake() }
   }
 
   private func askSensors() async throws {

@@ -1,5 +1,6 @@
 import CProcess
 import Glibc
+import Runtime
 
 /// Reads the journal of an earlier, dead agent on this host.
 ///
@@ -78,7 +79,7 @@ public struct KeeperJournal: Sendable {
     let (stream, continuation) = AsyncThrowingStream<Entry, any Error>.makeStream()
     let isOver = JournalFollower(path, continuation)
     continuation.onTermination = { _ in isOver.stop() }
-    if !BackgroundThread.start({ isOver.run() }) {
+    if !BackgroundThread.start(named: "keeper-journal", { isOver.run() }) {
       continuation.finish(throwing: KeeperError(.fork, "cannot make the thread that follows \(path)"))
     }
     return stream

@@ -1,5 +1,6 @@
 import CProcess
 import Glibc
+import Runtime
 import Synchronization
 
 /// The socket to the keeper: requests go out from any thread, answers come in on one of its own.
@@ -46,7 +47,7 @@ final class KeeperLink: Sendable {
     // Tickets go on from a random number, so that no two keepers of a host ever share one.
     state = Mutex(State(nextTicket: UInt64.random(in: 1...UInt64.max)))
     guard wake >= 0 else { return nil }
-    guard BackgroundThread.start({ [self] in read() }) else {
+    guard BackgroundThread.start(named: "keeper-link", { [self] in read() }) else {
       close(wake)
       return nil
     }

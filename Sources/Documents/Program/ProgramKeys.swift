@@ -45,9 +45,9 @@ enum ProgramKeys {
         example: "start: [{event: run_s1, sequence: 1}]",
         "What a new run triggers: events, or events with a sequence."),
       Key(
-        needsAgents: "schedule",
+        "schedule", \.schedule, ScheduleKeys.form, default: "never",
         example: "schedule: [{name: weekdays, cron: \"0 2 * * 1-5\", event: run_s1}]",
-        "When runs start by themselves."),
+        "When runs start by themselves, once the program is registered."),
     ])
 
   private static let config = Section<Program.Config>(

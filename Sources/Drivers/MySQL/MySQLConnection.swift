@@ -37,9 +37,12 @@ final class MySQLConnection {
   }
 
   /// Whether the server has closed, or said its last words: between statements it never sends anything.
-  var hasLeft: Bool {
+  var hasLeft: Bool { hasInput(within: 0) }
+
+  /// Waits for something to read, or for the end of the stream, at most so many milliseconds.
+  func hasInput(within milliseconds: Int32) -> Bool {
     var descriptor = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
-    return descriptor.fd < 0 || poll(&descriptor, 1, 0) > 0
+    return descriptor.fd < 0 || poll(&descriptor, 1, milliseconds) > 0
   }
 
   /// A host that vanished is noticed within about half a minute, not in hours.
@@ -56,7 +59,8 @@ final class MySQLConnection {
     _ = shutdown(socket, Int32(SHUT_RDWR))
   }
 
-  private var socket: Int32 { Int32(truncatingIfNeeded: mysql_get_socket(pointer)) }
+  /// The socket below, to wait on.
+  var socket: Int32 { Int32(truncatingIfNeeded: mysql_get_socket(pointer)) }
 
   /// On a Unix socket the TCP options fail, and aren't needed.
   private func set(_ level: Int32, _ option: Int32, _ value: Int32) {

@@ -24,7 +24,8 @@ public struct MySQLDriver: Driver {
   /// `mysql_thread_init` does nothing), so jobs may move between the threads of a queue.
   private static let isReady = mysql_server_init(0, nil, nil) == 0
 
-  private static func connect(_ url: StoreURL) throws(DatabaseError) -> MySQLConnection {
+  /// A connection without a session, for a listener; like `open` in all else.
+  static func connect(_ url: StoreURL) throws(DatabaseError) -> MySQLConnection {
     guard isReady else {
       throw DatabaseError(.other, code: "library", message: "MariaDB's connector can't be initialised")
     }

@@ -17,14 +17,27 @@ public struct PostgresDriver: Driver {
     if let schema, !SQL.isIdentifier(schema) {
       throw badOption("schema is not an identifier", "use letters, digits and _")
     }
+    return try connect(url) { (connection) throws(DatabaseError) in
+      let session = PostgresSession(connection)
+      try session.configure(schema: schema)
+      return session
+    }
+  }
+
+  /// A connection without a session, for a listener; like `open` in all else.
+  func connect(_ url: StoreURL) throws(DatabaseError) -> PostgresConnection {
+    try connect(url) { $0 }
+  }
+
+  private func connect<T>(
+    _ url: StoreURL, _ setUp: (PostgresConnection) throws(DatabaseError) -> T
+  ) throws(DatabaseError) -> T {
     let settings = try settings(url)
     let endpoints: [StoreURL.Endpoint?] = url.endpoints.isEmpty ? [nil] : url.endpoints.map { $0 }
     var failure: DatabaseError?
     for endpoint in endpoints {
       do {
-        let session = PostgresSession(try connect(endpoint, settings, url))
-        try session.configure(schema: schema)
-        return session
+        return try setUp(try connect(endpoint, settings, url))
       } catch {
         failure = error
         // A server that knows us and says no is an answer; the others may still be reached.

@@ -1,0 +1,83 @@
+import Database
+public import Engine
+import Model
+
+/// Firing what is due (rule 16): each firing once, whoever and how many look.
+extension SQLStore {
+  /// How long nobody tells that a run has ended for which a firing waits.
+  static let recheck: Int64 = 5_000_000
+
+  /// Fires what is due, for at most `limit` schedules.
+  public func fireSchedules(limit: Int, host: String) async throws -> ScheduleFirings {
+    var result = ScheduleFirings()
+    for due in try await dueSchedules(limit: limit) {
+      do {
+        result.firings += try await write { session in try self.fire(due.key, host: host, session) }
+      } catch let error as StoreError {
+        unfitSchedules.note(due.key)
+        result.problems.append(
+          .init(program: due.program, schedule: due.name, message: "\(error)"))
+      }
+    }
+    return result
+  }
+
+  /// Microseconds until something may be due.
+  public func nextScheduleDue() async throws -> Int64? {
+    try await read { session in
+      let rows = try session.query(
+        """
+        SELECT MIN(CASE WHEN r.run_key IS NULL THEN s.due_at END), COUNT(r.run_key), \(raw: session.dialect.now)
+        FROM ev_schedule s LEFT JOIN ev_run r ON r.run_key = s.awaits AND r.status IN ('running', 'paused')
+        WHERE s.due_at IS NOT NULL\(self.unfitSchedules.exclusion)
+        """)
+      guard let row = rows.first else { return nil }
+      let now = try row.integer(2)
+      let due = try row.optionalInteger(0).map { max(0, $0 - now) }
+      let recheck = try row.integer(1) > 0 ? Self.recheck : nil
+      return [due, recheck].compactMap(\.self).min()
+    }
+  }
+
+  /// Schedules that are due, the longest due first. The clock is read in a query of its own within the statement:
+  /// PostgreSQL would not look up in an index what may change from row to row.
+  private func dueSchedules(limit: Int) async throws -> [(key: Int64, program: String, name: String)] {
+    try await read { session in
+      try session.query(
+        """
+        SELECT s.schedule_key, s.program, s.name FROM ev_schedule s
+        WHERE s.due_at <= (SELECT \(raw: session.dialect.now))\(self.unfitSchedules.exclusion)
+          AND (s.awaits IS NULL OR NOT EXISTS
+            (SELECT 1 FROM ev_run r WHERE r.run_key = s.awaits AND r.status IN ('running', 'paused')))
+        ORDER BY s.due_at, s.schedule_key LIMIT \(max(0, limit))
+        """
+      ).map { (try $0.integer(0), try $0.text(1), try $0.text(2)) }
+    }
+  }
+
+  /// Decides on what is due of one schedule, under the lock of its row. One that another agent is at is left to it.
+  private func fire(_ key: Int64, host: String, _ session: any Session) throws -> [ScheduleFirings.Firing] {
+    let rows = try session.query(
+      """
+      SELECT \(raw: StoredSchedule.columns), \(raw: session.dialect.now) FROM ev_schedule s
+      WHERE s.schedule_key = \(key) AND s.due_at IS NOT NULL\(raw: session.dialect.forUpdateSkipLocked)
+      """)
+    guard let row = rows.first else { return [] }
+    let stored = try StoredSchedule(row)
+    let former = try goingRun(stored.lastRunKey, session)
+    if stored.awaits != nil, former != nil { return [] }
+    var firing = ScheduleTurn(
+      stored: stored, timetable: try stored.schedule.timetable(), former: former,
+      now: try row.integer(StoredSchedule.columnCount), host: host)
+    try firing.decide(self, session)
+    return firing.firings
+  }
+
+  /// The run, if it still goes.
+  private func goingRun(_ key: Int64?, _ session: any Session) throws -> String? {
+    guard let key else { return nil }
+    return try session.query(
+      "SELECT id FROM ev_run WHERE run_key = \(key) AND status IN ('running', 'paused')"
+    ).first?.text(0)
+  }
+}
