@@ -69,7 +69,8 @@ class Cluster:
 
     def up(self):
         self.command("down")
-        shutil.rmtree(self.shared, ignore_errors=True)
+        for former in (self.shared, self.directory / "logs"):
+            shutil.rmtree(former, ignore_errors=True)
         self.shared.mkdir(parents=True)
         self.command("up", len(self.nodes), "--database", self.database, "--", *self.agent_options, timeout=180)
 
