@@ -116,29 +116,38 @@ struct KeyDiagnosticTests {
   ])
   func keys(_ example: Case) { #expect(said(example.text) == example.said) }
 
-  static let needsAgents = "needs the agents, which this version does not have yet"
-
   @Test(
-    "what needs the agents is refused with that sentence",
+    "keys for agents are read, and what is wrong in them is named",
     arguments: [
       Case(
-        "sensor", "program: x\nresources: {r: {capacity: 1, sensor: x, every: 3s}}",
-        "p:2:30: error: 'sensor' \(needsAgents)", "p:2:41: error: 'every' \(needsAgents)"),
+        "agents",
+        """
+        program: x
+        groups: {g: {match: {os: linux, cpu: "*"}}}
+        resources: {r: {capacity: 1, scope: cluster, sensor: lmfree vcs, every: 30s}}
+        steps:
+          s: {group: g, on_cut_off: keep, limits: {cpu: 1.5}, retry: {attempts: 2, elsewhere: true}}
+        """),
       Case(
-        "match", "program: x\ngroups: {g: {hosts: [a], match: {os: linux}}}",
-        "p:2:26: error: 'match' \(needsAgents)"),
-      Case(
-        "elsewhere", "program: x\nsteps: {s: {retry: {attempts: 2, elsewhere: true}}}",
-        "p:2:34: error: 'elsewhere' \(needsAgents)"),
-      Case("elsewhere, but false", "program: x\nsteps: {s: {retry: {attempts: 2, elsewhere: false}}}"),
-      Case(
-        "on_cut_off and results", "program: x\nsteps: {s: {on_cut_off: keep, results: y}}",
-        "p:2:13: error: 'on_cut_off' \(needsAgents)", "p:2:31: error: 'results' \(needsAgents)"),
-      Case(
-        "limits.cpu", "program: x\nsteps: {s: {limits: {memory: 1G, cpu: 2}}}",
-        "p:2:34: error: 'cpu' \(needsAgents)"),
+        "agents, wrongly",
+        """
+        program: x
+        groups: {g: {match: {"o s": linux}}, h: {}}
+        resources: {r: {capacity: 1, every: 3s}, q: {capacity: 1, sensor: [], every: 0s}}
+        steps:
+          s: {on_cut_off: die, retry: {attempts: 2, elsewhere: true}}
+          t: {results: y}
+        """,
+        "p:2:22: error: 'o s' can't be a label; use 1 to 128 of A-Z a-z 0-9 _ . -",
+        "p:2:38: error: group 'h' has no hosts; name some, or labels under 'match'",
+        "p:3:37: error: 'every' has a meaning only beside 'sensor'",
+        "p:3:67: error: the command is empty",
+        "p:3:78: error: 'every' must be longer than nothing",
+        "p:5:19: error: 'on_cut_off' must be keep or stop, not 'die'",
+        "p:5:56: warning: step 's' is in no group: there is nowhere else to go",
+        "p:6:7: error: 'results' needs the test results tool, which this version does not have yet"),
     ])
-  func refused(_ example: Case) { #expect(said(example.text) == example.said) }
+  func agents(_ example: Case) { #expect(said(example.text) == example.said) }
 
   @Test(
     "a bad condition is marked inside its text",

@@ -63,7 +63,7 @@ struct RuleDiagnosticTests {
       "p:2:26: error: 'max_concurrent' can't be negative",
       "p:2:39: error: 'timeout' must be longer than nothing",
       "p:2:54: error: '1-' can't begin the name of an environment variable",
-      "p:3:21: error: group 'g' has no hosts",
+      "p:3:21: error: group 'g' has no hosts; name some, or labels under 'match'",
       "p:3:41: error: 'max_concurrent' can't be negative",
       "p:3:58: error: the name of the host is empty",
       "p:3:62: error: 'a b' is no name of a host",

@@ -35,7 +35,7 @@ struct SchemaTests {
     #expect(Schema.describe(.program, path: "steps.retry.nothing") == nil)
     #expect(Schema.describe(.program, path: "stops") == nil)
     #expect(Schema.describe(.program, path: "")?.hasPrefix("keys of a program:\n  program") == true)
-    #expect(Schema.describe(.program, path: "groups.match")?.contains("needs the agents") == true)
+    #expect(Schema.describe(.program, path: "steps.results")?.contains("does not have yet") == true)
     #expect(Schema.describe(.config, path: "lock_for")?.contains("default: 30s") == true)
   }
 
@@ -56,7 +56,7 @@ struct SchemaTests {
       let errors = said(text).filter { $0.contains(" error: ") }
       switch entry.name {
       case "at_once", "wait": #expect(errors.count == 1 && errors[0].contains("only beside 'foreach'"))
-      case _ where entry.isRefused: #expect(errors.count == 1 && errors[0].contains("needs the agents"))
+      case _ where entry.isRefused: #expect(errors.count == 1 && errors[0].contains("does not have yet"))
       default: #expect(errors.isEmpty, "\(entry.name)")
       }
     }
@@ -77,7 +77,8 @@ struct SchemaTests {
     let known = ProgramKeys.section.table.entries.filter { !$0.isRefused }.map(\.name)
     #expect(Set(properties.keys) == Set(known))
     #expect(
-      schema.value(at: "properties.groups.additionalProperties.properties.match".split(separator: ".")) == nil
+      schema.value(at: "properties.steps.additionalProperties.properties.results".split(separator: "."))
+        == nil
     )
     let config = try JSONDecoder().decode(JSONValue.self, from: Data(Schema.configJSONSchema().utf8))
     #expect(config.value(at: "properties.databases.additionalProperties".split(separator: ".")) != nil)

@@ -6,32 +6,32 @@ import Model
 struct HostAgentLoop {
   typealias Group = ThrowingDiscardingTaskGroup<any Error>
 
-  private let agent: HostAgent
-  private var desks: [String: RunDesk] = [:]
-  private var queues = AgentQueues(names: [], newest: -1)
-  private var chores: Set<HostAgent.Chore> = []
-  private var followed: Set<String> = []
+  let agent: HostAgent
+  var desks: [String: RunDesk] = [:]
+  var queues = AgentQueues(names: [], newest: -1)
+  var chores: Set<HostAgent.Chore> = []
+  var followed: Set<String> = []
   /// Whether a look saw more than there was room for: then freed places go to the most urgent of all runs, not just to
   /// the run in which a step ended.
-  private var isCrowded = false
-  private var isDraining = false
-  private var hostDrain: Drain?
-  private var graceIsOver = false
+  var isCrowded = false
+  var isDraining = false
+  var hostDrain: Drain?
+  var graceIsOver = false
   /// Whether a look has come back since anything last happened, and found nothing to do.
-  private var isIdle = false
-  private var nextLook = ContinuousClock.now
-  private var nextPublishing = ContinuousClock.now
-  private var nextOrphans = ContinuousClock.now
-  private var nextRetention = ContinuousClock.now
-  private var isReplaced = false
+  var isIdle = false
+  var nextLook = ContinuousClock.now
+  var nextPublishing = ContinuousClock.now
+  var nextOrphans = ContinuousClock.now
+  var nextRetention = ContinuousClock.now
+  var isReplaced = false
   /// When orphans were last looked for: what a heartbeat asked for before shows may have been adopted by that.
-  private var adoptedAt = ContinuousClock.now
+  var adoptedAt = ContinuousClock.now
 
   init(_ agent: HostAgent) { self.agent = agent }
 
-  private var options: HostAgent.Options { agent.options }
-  private var log: Logger { agent.log }
-  private var heldCount: Int { desks.values.reduce(0) { $0 + $1.held.count } }
+  var options: HostAgent.Options { agent.options }
+  var log: Logger { agent.log }
+  var heldCount: Int { desks.values.reduce(0) { $0 + $1.held.count } }
 
   /// Works until there is nothing left to do here.
   mutating func run(_ group: inout Group) async throws -> HostAgent.Ending {
@@ -49,7 +49,7 @@ struct HostAgentLoop {
     }
   }
 
-  private var ending: HostAgent.Ending? {
+  var ending: HostAgent.Ending? {
     let isReporting = desks.values.contains { $0.isInFlight || !$0.ends.isEmpty }
     if isDraining {
       if isReporting, !graceIsOver || !agent.touch.isAway { return nil }
@@ -61,7 +61,7 @@ struct HostAgentLoop {
   }
 
   /// How long nothing needs to be done unless something happens.
-  private var pause: Duration {
+  var pause: Duration {
     let now = ContinuousClock.now
     var next = nextLook
     if !followed.isEmpty { next = min(next, nextPublishing) }
@@ -223,7 +223,7 @@ struct HostAgentLoop {
   }
 
   /// Takes tasks anew that this agent holds and has not begun.
-  private mutating func retake(_ tasks: [HeldTask], _ run: String, places: Int, _ group: inout Group) {
+  mutating func retake(_ tasks: [HeldTask], _ run: String, places: Int, _ group: inout Group) {
     // Nothing else is asked of the run meanwhile: an answer could be about the same tasks.
     desks[run, default: RunDesk()].isInFlight = true
     group.addTask { [agent] in
@@ -306,76 +306,7 @@ struct HostAgentLoop {
     }
   }
 
-  private var wantedChores: Set<HostAgent.Chore> = [.queues, .orphans]
-
-  private mutating func felt(
-    _ pulse: Pulse, _ asked: ContinuousClock.Instant, _ sinceBoot: Int64, _ group: inout Group
-  ) {
-    if pulse.isReplaced {
-      isReplaced = true
-      return
-    }
-    let tokens = Dictionary(pulse.held.map { ([$0.run, String($0.number)], $0.fence) }) { first, _ in first }
-    var kept: [TaskKey] = []
-    for (run, desk) in desks {
-      var lost: [TaskKey] = []
-      for (number, held) in desk.held where held.taken < asked {
-        if tokens[[run, String(number)]] == held.claim.fence {
-          kept.append(TaskKey(held.claim, in: run))
-        } else if held.parting == nil {
-          desks[run]?.held[number]?.parting = .takenOver
-          lost.append(TaskKey(held.claim, in: run))
-          log.error("lock lost: the step is stopped", metadata: metadata(held.claim, run))
-        }
-      }
-      if !lost.isEmpty { agent.executor.stop(lost, because: "its lock was taken over") }
-    }
-    retakeUnknown(pulse, asked, &group)
-    agent.executor.extend(kept, trustedUntil: sinceBoot + options.lockFor.microseconds)
-    if hostDrain?.host != pulse.drain?.host || (hostDrain?.reason != pulse.drain?.reason) {
-      if let drain = pulse.drain {
-        log.notice("draining", metadata: ["reason": "\(drain.reason)", "by": "\(drain.by)"])
-      } else if hostDrain != nil {
-        log.notice("no longer draining")
-        nextLook = .now
-      }
-    }
-    hostDrain = pulse.drain
-    if pulse.deadlineIn == 0 { giveBackAll("host \(options.host) is drained: its deadline is over") }
-  }
-
-  /// Tasks that the store says this agent holds and that it does not know of: it took them in a transaction whose answer
-  /// never came, so they were never begun. They are taken anew, and begin now.
-  private mutating func retakeUnknown(
-    _ pulse: Pulse, _ asked: ContinuousClock.Instant, _ group: inout Group
-  ) {
-    if chores.contains(.orphans) || wantedChores.contains(.orphans) || adoptedAt >= asked { return }
-    for (run, tasks) in Dictionary(grouping: pulse.held, by: \.run) {
-      let desk = desks[run]
-      // What was under way while the heartbeat was may have taken or ended them.
-      if let desk, desk.isInFlight || desk.answered >= asked || !desk.ends.isEmpty { continue }
-      let unknown = tasks.filter {
-        desk?.held[$0.number] == nil && desk?.departing.contains($0.number) != true
-      }
-      if unknown.isEmpty { continue }
-      log.notice(
-        "taking anew what was held without being known",
-        metadata: ["run": "\(run)", "tasks": "\(unknown.count)"])
-      agent.capacity.occupy(unknown.count)
-      retake(unknown, run, places: unknown.count, &group)
-    }
-  }
-
-  private mutating func giveBackAll(_ reason: String) {
-    for (run, desk) in desks {
-      var keys: [TaskKey] = []
-      for (number, held) in desk.held where held.parting == nil {
-        desks[run]?.held[number]?.parting = .givenBack(reason)
-        keys.append(TaskKey(held.claim, in: run))
-      }
-      if !keys.isEmpty { agent.executor.stop(keys, because: reason) }
-    }
-  }
+  var wantedChores: Set<HostAgent.Chore> = [.queues, .orphans]
 
   private mutating func tidy(_ run: String) {
     if desks[run]?.isEmpty == true { desks[run] = nil }
@@ -383,7 +314,7 @@ struct HostAgentLoop {
 
   // MARK: What follows
 
-  private var isTaking: Bool { !isDraining && hostDrain == nil && queues.newest >= 0 }
+  var isTaking: Bool { !isDraining && hostDrain == nil && queues.newest >= 0 }
 
   private mutating func startAdvances(_ group: inout Group) {
     let now = ContinuousClock.now
@@ -440,67 +371,7 @@ struct HostAgentLoop {
     }
   }
 
-  private mutating func startChores(_ group: inout Group) {
-    let now = ContinuousClock.now
-    if !chores.contains(.look), now >= nextLook, queues.newest >= 0,
-      desks.values.count(where: \.isInFlight) < 8
-    {
-      nextLook = now + .seconds(5)
-      let free = isTaking ? agent.capacity.free : 0
-      start(.look, &group) { [queues] agent in
-        agent.mailbox.post(
-          .looked(
-            try await agent.touch.reach { _ in
-              try await agent.store.look(agent: agent.agent, queues: queues, free: free)
-            }))
-      }
-    }
-    if now >= nextOrphans {
-      nextOrphans = now + .microseconds(options.lockFor.microseconds)
-      wantedChores.insert(.orphans)
-    }
-    if options.retention != nil, now >= nextRetention {
-      nextRetention = now + .seconds(600)
-      wantedChores.insert(.retention)
-    }
-    if !followed.isEmpty, now >= nextPublishing {
-      nextPublishing = now + .milliseconds(500)
-      publish(&group)
-    }
-    for chore in wantedChores where !chores.contains(chore) {
-      wantedChores.remove(chore)
-      start(chore, &group) { agent in try await agent.perform(chore) }
-    }
-  }
-
-  private mutating func start(
-    _ chore: HostAgent.Chore, _ group: inout Group,
-    _ body: @escaping @Sendable (HostAgent) async throws -> Void
-  ) {
-    guard chores.insert(chore).inserted else { return }
-    group.addTask { [agent] in
-      try await agent.unlessCancelled {
-        do {
-          try await body(agent)
-        } catch let error where !(error is CancellationError) {
-          agent.log.error("\(chore) failed", metadata: ["error": "\("\(error)".firstLine)"])
-          try await Task.sleep(for: .seconds(1))
-        }
-        agent.mailbox.post(.chore(chore))
-      }
-    }
-  }
-
-  private mutating func publish(_ group: inout Group) {
-    var outputs: [(run: String, claim: Claim)] = []
-    for run in followed {
-      for held in desks[run]?.held.values.map({ $0 }) ?? [] { outputs.append((run, held.claim)) }
-    }
-    guard !outputs.isEmpty else { return }
-    start(.publishing, &group) { [outputs] agent in try await agent.publish(outputs) }
-  }
-
-  private func metadata(_ claim: Claim, _ run: String) -> Logger.Metadata {
+  func metadata(_ claim: Claim, _ run: String) -> Logger.Metadata {
     [
       "run": "\(run)", "step": "\(claim.task.step)", "sequence": "\(claim.task.sequence)",
       "host": "\(options.host)", "attempt": "\(claim.task.attempt)",

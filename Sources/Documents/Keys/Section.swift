@@ -81,18 +81,12 @@ struct Key<Root: Sendable>: Sendable {
       name, property, form.map { .some($0) }, default: standard, example: example, meaning)
   }
 
-  /// A key of PROGRAM.md that needs the agents; a written `allowed` changes nothing and is let through.
-  init(needsAgents name: String, allowed: CoreScalar? = nil, example: String, _ meaning: String) {
-    let sentence = "'\(name)' needs the agents, which this version does not have yet"
+  /// A key whose tool is not there yet: named, so that a program that has it is told why it is refused.
+  init(notYet name: String, needs tool: String, example: String, _ meaning: String) {
+    let sentence = "'\(name)' needs \(tool), which this version does not have yet"
     entry = Table.Entry(
       name: name, type: "refused", meaning: "\(meaning) Refused for now: \(sentence).", standard: nil,
       example: example, isRequired: false, isRefused: true, schema: .bool(false), table: nil)
-    read = { _, node, path, reader in
-      if let allowed, case .scalar(let text, isPlain: true) = node.content, CoreScalar(plain: text) == allowed
-      {
-        return
-      }
-      reader.add([.error(path, sentence)])
-    }
+    read = { _, _, path, reader in reader.add([.error(path, sentence)]) }
   }
 }

@@ -92,7 +92,9 @@ enum StepKeys {
         example: "on_cut_off: keep",
         "What happens to it when its agent can't reach the store: it goes on, or is ended before another may start it."
       ),
-      Key(needsAgents: "results", example: "results: pandokia.log", "Test results it writes."),
+      Key(
+        notYet: "results", needs: "the test results tool", example: "results: pandokia.log",
+        "Test results it writes."),
     ])
 
   static let form: Form<Program.Step> = {

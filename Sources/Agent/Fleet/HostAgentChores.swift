@@ -1,0 +1,65 @@
+import Engine
+import Logging
+
+/// What an agent does beside its runs: looks, and what somebody has to do for everybody. One of a kind at a time.
+extension HostAgentLoop {
+  mutating func startChores(_ group: inout Group) {
+    let now = ContinuousClock.now
+    if !chores.contains(.look), now >= nextLook, queues.newest >= 0,
+      desks.values.count(where: \.isInFlight) < 8
+    {
+      nextLook = now + .seconds(5)
+      let free = isTaking ? agent.capacity.free : 0
+      start(.look, &group) { [queues] agent in
+        agent.mailbox.post(
+          .looked(
+            try await agent.touch.reach { _ in
+              try await agent.store.look(agent: agent.agent, queues: queues, free: free)
+            }))
+      }
+    }
+    if now >= nextOrphans {
+      nextOrphans = now + .microseconds(options.lockFor.microseconds)
+      wantedChores.insert(.orphans)
+    }
+    if options.retention != nil, now >= nextRetention {
+      nextRetention = now + .seconds(600)
+      wantedChores.insert(.retention)
+    }
+    if !followed.isEmpty, now >= nextPublishing {
+      nextPublishing = now + .milliseconds(500)
+      publish(&group)
+    }
+    for chore in wantedChores where !chores.contains(chore) {
+      wantedChores.remove(chore)
+      start(chore, &group) { agent in try await agent.perform(chore) }
+    }
+  }
+
+  private mutating func start(
+    _ chore: HostAgent.Chore, _ group: inout Group,
+    _ body: @escaping @Sendable (HostAgent) async throws -> Void
+  ) {
+    guard chores.insert(chore).inserted else { return }
+    group.addTask { [agent] in
+      try await agent.unlessCancelled {
+        do {
+          try await body(agent)
+        } catch let error where !(error is CancellationError) {
+          agent.log.error("\(chore) failed", metadata: ["error": "\("\(error)".firstLine)"])
+          try await Task.sleep(for: .seconds(1))
+        }
+        agent.mailbox.post(.chore(chore))
+      }
+    }
+  }
+
+  private mutating func publish(_ group: inout Group) {
+    var outputs: [(run: String, claim: Claim)] = []
+    for run in followed {
+      for held in desks[run]?.held.values.map({ $0 }) ?? [] { outputs.append((run, held.claim)) }
+    }
+    guard !outputs.isEmpty else { return }
+    start(.publishing, &group) { [outputs] agent in try await agent.publish(outputs) }
+  }
+}
