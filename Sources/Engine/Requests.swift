@@ -161,12 +161,15 @@ public struct HeldTask: Sendable, Hashable {
   public let number: Int64
   /// The fencing token.
   public let fence: Int64
+  /// Whether its holder also took it first: else an earlier agent's keeper may have its process.
+  public let isOwn: Bool
 
   /// A held task.
-  public init(run: String, number: Int64, fence: Int64) {
+  public init(run: String, number: Int64, fence: Int64, isOwn: Bool = true) {
     self.run = run
     self.number = number
     self.fence = fence
+    self.isOwn = isOwn
   }
 }
 

@@ -104,10 +104,10 @@ extension SQLStore {
       // In the order in which an advance locks them, so that the two never end each other's waiting.
       let tasks = try session.query(
         """
-        SELECT run_key, no, fence FROM ev_task WHERE holder = \(agent)
+        SELECT run_key, no, fence, agent FROM ev_task WHERE holder = \(agent)
         ORDER BY run_key, no\(raw: session.dialect.forUpdate)
         """)
-      let held = try self.held(tasks, session)
+      let held = try self.held(tasks, by: agent, session)
       // An idle agent says that it lives, and nothing else.
       if !held.isEmpty {
         try session.execute(
@@ -127,7 +127,7 @@ extension SQLStore {
     }
   }
 
-  private func held(_ tasks: [Row], _ session: any Session) throws -> [HeldTask] {
+  private func held(_ tasks: [Row], by agent: Int64, _ session: any Session) throws -> [HeldTask] {
     var ids: [Int64: String] = [:]
     for keys in Set(try tasks.map { try $0.integer(0) }).sorted().chunks(of: 64) {
       for row in try session.query("SELECT run_key, id FROM ev_run WHERE run_key IN \(list: keys)") {
@@ -136,7 +136,9 @@ extension SQLStore {
     }
     return try tasks.compactMap { row in
       guard let id = ids[try row.integer(0)] else { return nil }
-      return HeldTask(run: id, number: try row.integer(1), fence: try row.integer(2))
+      return HeldTask(
+        run: id, number: try row.integer(1), fence: try row.integer(2),
+        isOwn: try row.optionalInteger(3) == agent)
     }
   }
 

@@ -100,7 +100,8 @@ extension SQLStore {
     }
   }
 
-  /// What agents of `host` other than `agent` hold of runs that are left to agents, by the keeper that started it.
+  /// What agents of `host` other than `agent` hold of runs that are left to agents, by the keeper that started it; and
+  /// what `agent` itself has taken over from one of them, in case it never heard that it had.
   public func orphans(on host: String, otherThan agent: Int64) async throws -> [Holder] {
     try await read { session in
       let rows = try session.query(
@@ -109,7 +110,7 @@ extension SQLStore {
           a.stopped_at, r.id
         FROM ev_agent a JOIN ev_task t ON t.holder = a.agent_key JOIN ev_run r ON r.run_key = t.run_key
           JOIN ev_agent s ON s.agent_key = t.agent
-        WHERE a.host = \(host) AND a.agent_key <> \(agent) AND r.standalone = 0 ORDER BY r.run_key, t.no
+        WHERE a.host = \(host) AND (a.agent_key <> \(agent) OR t.agent <> \(agent)) AND r.standalone = 0 ORDER BY r.run_key, t.no
         """)
       return try Holder.gather(rows, now: session.clock()) { try $0.text(16) }
     }

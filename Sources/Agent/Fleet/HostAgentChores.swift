@@ -32,7 +32,12 @@ extension HostAgentLoop {
     }
     for chore in wantedChores where !chores.contains(chore) {
       wantedChores.remove(chore)
-      start(chore, &group) { agent in try await agent.perform(chore) }
+      if chore == .orphans {
+        let known = desks.mapValues { Set($0.held.keys).union($0.departing).union($0.ends.map(\.number)) }
+        start(chore, &group) { agent in try await agent.adoptOrphans(known: known) }
+      } else {
+        start(chore, &group) { agent in try await agent.perform(chore) }
+      }
     }
   }
 

@@ -51,7 +51,7 @@ extension HostAgentLoop {
       // What was under way while the heartbeat was may have taken or ended them.
       if let desk, desk.isInFlight || desk.answered >= asked || !desk.ends.isEmpty { continue }
       let unknown = tasks.filter {
-        desk?.held[$0.number] == nil && desk?.departing.contains($0.number) != true
+        $0.isOwn && desk?.held[$0.number] == nil && desk?.departing.contains($0.number) != true
       }
       if unknown.isEmpty { continue }
       log.notice(

@@ -42,26 +42,32 @@ extension HostAgent {
       }
     case .sensors: try await askSensors()
     case .schedules: try await fireSchedules()
-    case .orphans: try await adoptOrphans()
     case .retention:
       guard let age = options.retention else { return }
       let removed = try await touch.reach { _ in
         try await self.store.purgeSome(olderThan: age, limit: 100)
       }
       if removed > 0 { log.notice("old runs removed", metadata: ["runs": "\(removed)"]) }
-    case .look, .publishing: break
+    case .look, .publishing, .orphans: break
     }
   }
 
   /// Goes on with what agents of this host left running that are gone.
-  private func adoptOrphans() async throws {
+  ///
+  /// - Parameter known: What this agent holds and knows of, by run.
+  func adoptOrphans(known: [String: Set<Int64>]) async throws {
     guard let adopter else { return }
     let host = options.host
     let holders = try await touch.reach { _ in
       try await self.store.orphans(on: host, otherThan: self.agent)
     }
-    for holder in holders where holder.hasLeft || Takeover.isGone(holder.identity, on: host) {
-      for (run, tasks) in Dictionary(grouping: holder.tasks, by: \.run) {
+    for holder in holders {
+      let isOwn = holder.agent == agent
+      guard isOwn || holder.hasLeft || Takeover.isGone(holder.identity, on: host) else { continue }
+      for (run, all) in Dictionary(grouping: holder.tasks, by: \.run) {
+        // The answer to a take-over of its own was lost: the process may run, so its journal is asked again.
+        let tasks = all.filter { !isOwn || known[run]?.contains($0.number) != true }
+        if tasks.isEmpty { continue }
         let part = Holder(
           agent: holder.agent, identity: holder.identity, journal: holder.journal, tasks: tasks,
           isExpired: holder.isExpired, hasLeft: holder.hasLeft)
