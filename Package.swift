@@ -13,6 +13,8 @@ let package = Package(
   products: [
     .executable(name: "coordinator", targets: ["coordinator"]),
     .executable(name: "eventor-agent", targets: ["eventor-agent"]),
+    .executable(name: "eventor-bench", targets: ["eventor-bench"]),
+    .library(name: "UpdateLoops", targets: ["UpdateLoops"]),
     .library(name: "Workload", targets: ["Workload"]),
   ],
   traits: [
@@ -46,6 +48,8 @@ let package = Package(
       swiftSettings: strict),
     // Bans the step engine from the documents that keep changing: their rules and SQL, on any driver.
     .target(name: "Workload", dependencies: ["Database", "Digest"], swiftSettings: strict),
+    // Bans the step engine from update loops: which ids come next, and their SQL, on any driver.
+    .target(name: "UpdateLoops", dependencies: ["Database", "Runtime"], swiftSettings: strict),
     // Bans parsing of files people write anywhere else.
     .target(
       name: "Documents", dependencies: ["Model", "Calendars", "Digest", "Yams"], swiftSettings: strict),
@@ -74,7 +78,8 @@ let package = Package(
       name: "coordinator",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "Coordinator", "CommandSupport", "Workload", .product(name: "Logging", package: "swift-log"),
+        "Coordinator", "CommandSupport", "UpdateLoops", "Workload",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/coordinator-cli",
@@ -85,6 +90,14 @@ let package = Package(
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
         "CommandSupport", .product(name: "Logging", package: "swift-log"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    // Measures, beside the floor of the same run; no rule of the domain.
+    .executableTarget(
+      name: "eventor-bench",
+      dependencies: [
+        "Database", "Drivers", "UpdateLoops",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -137,7 +150,7 @@ let package = Package(
     // The command as people and scripts call it: answers, exit codes, what steps see, and every kind of bad input.
     .testTarget(
       name: "CommandTests",
-      dependencies: ["coordinator", "eventor-agent", "Model", "Database", "TestSupport"],
+      dependencies: ["coordinator", "eventor-agent", "Model", "Database", "Drivers", "TestSupport"],
       swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.
     .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),
@@ -149,6 +162,10 @@ let package = Package(
     // Documents, ranges, turns and interruptions of the workload, one suite for all three databases.
     .testTarget(
       name: "WorkloadTests", dependencies: ["Database", "Drivers", "TestSupport", "Workload"],
+      swiftSettings: strict),
+    // Update loops, one suite for all three databases, and beside workers of another language.
+    .testTarget(
+      name: "UpdateLoopsTests", dependencies: ["Database", "Drivers", "TestSupport", "UpdateLoops"],
       swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(

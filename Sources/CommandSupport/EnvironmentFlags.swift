@@ -14,12 +14,14 @@ public enum EnvironmentFlags {
     renamed[name] ?? "EVENTOR_" + name.uppercased().replacingOccurrences(of: "-", with: "_")
   }
 
-  /// `arguments` with the options that only the environment gives at their end.
+  /// `arguments` with the options that only the environment gives at their end, or before `--` if there is one.
   public static func completed(_ arguments: [String], for command: any ParsableCommand.Type) -> [String] {
     let environment = ProcessInfo.processInfo.environment
+    let rest = arguments.firstIndex(of: "--").map { arguments[$0...] } ?? []
+    let arguments = Array(arguments.dropLast(rest.count))
     guard environment.keys.contains(where: { $0.hasPrefix("EVENTOR_") && $0 != "EVENTOR_CONFIG" }),
-      !arguments.contains("--"), let options = options(of: arguments, command)
-    else { return arguments }
+      let options = options(of: arguments, command)
+    else { return arguments + rest }
     var completed = arguments
     for option in options {
       let flag = "--" + option.name
@@ -33,7 +35,7 @@ public enum EnvironmentFlags {
         completed.append(flag)
       }
     }
-    return completed
+    return completed + rest
   }
 
   /// The lines that a help text ends with.

@@ -97,16 +97,33 @@ public struct ScheduleFirings: Sendable, Hashable {
   public init() {}
 }
 
-/// Firings that are due once a pause is over.
+/// What becomes of the firings of a pause.
 public struct MadeUpFirings: Sendable, Hashable {
-  /// The first of them, as the schedule's clock shows them.
-  public let local: [String]
+  /// One of them.
+  public struct Firing: Sendable, Hashable {
+    /// The moment it is for.
+    public let at: Timestamp
+    /// What the schedule's clock shows then, as `2026-11-21T02:00`.
+    public let local: String
+
+    /// A firing at `at`.
+    public init(at: Timestamp, local: String) {
+      self.at = at
+      self.local = local
+    }
+  }
+
+  /// Whether anything came due during the pause.
+  public let isDue: Bool
+  /// The first of those that still start a run.
+  public let firings: [Firing]
   /// Whether there are more than are listed.
   public let hasMore: Bool
 
-  /// The firings at `local`.
-  public init(local: [String], hasMore: Bool) {
-    self.local = local
+  /// These firings.
+  public init(isDue: Bool, firings: [Firing], hasMore: Bool) {
+    self.isDue = isDue
+    self.firings = firings
     self.hasMore = hasMore
   }
 }

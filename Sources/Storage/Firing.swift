@@ -5,7 +5,7 @@ import Model
 /// Firing what is due (rule 16): each firing once, whoever and how many look.
 extension SQLStore {
   /// How long nobody tells that a run has ended for which a firing waits.
-  static let recheck: Int64 = 5_000_000
+  private static let recheck: Int64 = 5_000_000
 
   /// Fires what is due, for at most `limit` schedules.
   public func fireSchedules(limit: Int, host: String) async throws -> ScheduleFirings {
@@ -26,21 +26,23 @@ extension SQLStore {
   public func nextScheduleDue() async throws -> Int64? {
     try await read { session in
       let rows = try session.query(
-        """
-        SELECT MIN(CASE WHEN r.run_key IS NULL THEN s.due_at END), COUNT(r.run_key), \(raw: session.dialect.now)
-        FROM ev_schedule s LEFT JOIN ev_run r ON r.run_key = s.awaits AND r.status IN ('running', 'paused')
-        WHERE s.due_at IS NOT NULL\(self.unfitSchedules.exclusion)
-        """)
-      guard let row = rows.first else { return nil }
-      let now = try row.integer(2)
-      let due = try row.optionalInteger(0).map { max(0, $0 - now) }
-      let recheck = try row.integer(1) > 0 ? Self.recheck : nil
-      return [due, recheck].compactMap(\.self).min()
+        "SELECT (\(self.nextFiring(session.dialect))), \(raw: session.dialect.now)")
+      guard let row = rows.first, let next = try row.optionalInteger(0) else { return nil }
+      return max(0, try next - row.integer(1))
     }
   }
 
-  /// Schedules that are due, the longest due first. The clock is read in a query of its own within the statement:
+  /// The moment at which something may be due, as a query of one number. The clock is asked in a query of its own:
   /// PostgreSQL would not look up in an index what may change from row to row.
+  func nextFiring(_ d: Dialect) -> SQL {
+    """
+    SELECT MIN(CASE WHEN r.run_key IS NULL THEN s.due_at ELSE (SELECT \(raw: d.now)) + \(Self.recheck) END)
+    FROM ev_schedule s LEFT JOIN ev_run r ON r.run_key = s.awaits AND r.status IN ('running', 'paused')
+    WHERE s.due_at IS NOT NULL\(unfitSchedules.exclusion)
+    """
+  }
+
+  /// Schedules that are due, the longest due first.
   private func dueSchedules(limit: Int) async throws -> [(key: Int64, program: String, name: String)] {
     try await read { session in
       try session.query(

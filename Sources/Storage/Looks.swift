@@ -74,13 +74,7 @@ extension SQLStore {
       WHERE r.status = 'running' AND r.verdict IS NOT NULL AND r.standalone = 0 AND t.open = 1
         AND t.status = 'running' AND t.lock_until < \(now) LIMIT 1
       """)
-    parts.append(
-      """
-      SELECT 7 AS kind, '' AS id, MIN(CASE WHEN r.run_key IS NULL THEN s.due_at END) AS moment,
-        COUNT(r.run_key) AS place
-      FROM ev_schedule s LEFT JOIN ev_run r ON r.run_key = s.awaits AND r.status IN ('running', 'paused')
-      WHERE s.due_at IS NOT NULL\(unfitSchedules.exclusion)
-      """)
+    parts.append("SELECT 7 AS kind, '' AS id, (\(nextFiring(d))) AS moment, 0 AS place")
     parts.append(
       """
       SELECT 8 AS kind, '' AS id, MIN(sensor_due) AS moment, 0 AS place FROM ev_resource
@@ -121,9 +115,7 @@ extension SQLStore {
       case .stopped: look.stopped.append(id)
       case .followed: look.followed.append(id)
       case .expired: look.hasExpired = true
-      case .firing:
-        let recheck = try row.integer(3) > 0 ? Self.recheck : nil
-        look.nextFiring = [moment.map { max(0, $0 - now) }, recheck].compactMap(\.self).min()
+      case .firing: look.nextFiring = moment.map { max(0, $0 - now) }
       case .sensor: look.nextSensor = moment.map { max(0, $0 - now) }
       case .queue: look.hasNewQueues = (moment ?? 0) > queues.newest
       case .drained: look.isDraining = true

@@ -146,7 +146,9 @@ extension ScheduleRecord {
       }
     }
     return MadeUpFirings(
-      local: moments.prefix(Self.listed).map { timetable.local(at: $0).time.description },
-      hasMore: moments.count > Self.listed)
+      isDue: nextAt.microseconds <= now,
+      firings: moments.prefix(Self.listed).map { moment in
+        .init(at: Timestamp(microseconds: moment), local: timetable.local(at: moment).time.description)
+      }, hasMore: moments.count > Self.listed)
   }
 }

@@ -21,6 +21,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         name: "Programs",
         subcommands: [
           RunCommand.self, ValidateCommand.self, GraphCommand.self, ProgramCommand.self, SubmitCommand.self,
+          ScheduleCommand.self,
         ]),
       CommandGroup(
         name: "Runs: looking",
@@ -38,7 +39,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
       CommandGroup(
         name: "Tools",
         subcommands: [
-          WorkloadCommand.self
+          LoopCommand.self, WorkloadCommand.self,
         ]),
       CommandGroup(
         name: "Set-up",

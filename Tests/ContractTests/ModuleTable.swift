@@ -11,6 +11,7 @@ enum ModuleTable {
     "Drivers": ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
     "Storage": ["Model", "Calendars", "Engine", "Database", "Digest"],
     "Workload": ["Database", "Digest"],
+    "UpdateLoops": ["Database", "Runtime"],
     "Documents": ["Model", "Calendars", "Digest", "Yams"],
     "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
     "Coordinator": ["Model", "Engine", "Documents"],
@@ -22,7 +23,7 @@ enum ModuleTable {
 
   /// Executables put the parts together: every module of ours, but none of C.
   static let composition: Set<String> = Set(mayImport.keys).union(["ArgumentParser", "Logging"])
-  static let executables: Set<String> = ["coordinator", "eventor-agent"]
+  static let executables: Set<String> = ["coordinator", "eventor-agent", "eventor-bench"]
 
   static let systemModules: Set<String> = [
     "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Synchronization",

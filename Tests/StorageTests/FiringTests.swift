@@ -121,7 +121,8 @@ struct FiringTests {
           // It has been said once, and is not due for anybody until the run is over.
           #expect(try await world.fire() == ScheduleFirings())
           #expect(try await world.record(overlap).waitsFor == first)
-          #expect(try await world.store.nextScheduleDue() == 5_000_000)
+          let pause = try #require(try await world.store.nextScheduleDue())
+          #expect(pause > 0 && pause < 6_000_000)
           try await world.execute("UPDATE ev_schedule SET next_at = next_at - 900000000 WHERE name = 'queue'")
           try await world.worker().drain(first)
           #expect(try await world.store.nextScheduleDue() == 0)

@@ -111,6 +111,11 @@ struct DoctorCommand: AsyncParsableCommand {
           text: faults.first.map { "\($0)" + (faults.count > 1 ? ", and \(faults.count - 1) more" : "") }
             ?? "everything fits together",
           mend: faults.isEmpty ? "" : "`coordinator db check` lists all"))
+      findings += try await store.lateSchedules().map { late in
+        Finding(
+          name: "schedule", isWell: false, text: ScheduleView.text(late, now: Say.now),
+          mend: "`coordinator schedule list` shows them all")
+      }
       await pool.close()
       return findings
     } catch let failure as DatabaseError {

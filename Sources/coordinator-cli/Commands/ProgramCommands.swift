@@ -123,6 +123,9 @@ struct ProgramCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Registers a program; the same content makes no new version.",
       discussion: """
+        The schedules of the file become those of the program: they fire while an eventor-agent runs, and those that \
+        earlier versions had and this file has not end.
+
         EXAMPLE
           coordinator program register nightly.yaml
         """)
@@ -139,13 +142,25 @@ struct ProgramCommand: ParsableCommand {
       let document = try ProgramDocument.read(path: file)
       for warning in document.warnings { Say.aside("\(warning)\n") }
       let open = try await storeOptions.open(makes: true)
-      let version = try await open.store.register(document.program, by: Person.name)
+      let former = try await open.store.schedules(of: document.program.name)
+      let (version, schedules) = try await open.store.registerWithSchedules(
+        document.program, by: Person.name)
       if json {
-        Say.out(
-          JSONObject([("program", version.name), ("version", version.version), ("new", version.isNew)])
-            .document)
-      } else {
-        Say.line("\(version.name)@\(version.version)\(version.isNew ? "" : " (registered before)")")
+        return Say.out(
+          JSONObject([
+            ("program", version.name), ("version", version.version), ("new", version.isNew),
+            ("schedules", schedules.map(ScheduleView.object)),
+          ]).document)
+      }
+      Say.line("\(version.name)@\(version.version)\(version.isNew ? "" : " (registered before)")")
+      for record in schedules {
+        let paused = record.pausedBy.map { "is paused by \($0)" }
+        Say.aside(
+          "schedule \(record.fullName) \(paused ?? "fires next \(ScheduleView.nextFiring(record, now: Say.now))")\n"
+        )
+      }
+      for record in former where !schedules.contains(where: { $0.schedule.name == record.schedule.name }) {
+        Say.aside("schedule \(record.fullName) is no longer there, and does not fire again\n")
       }
     }
   }
@@ -233,11 +248,13 @@ struct ProgramCommand: ParsableCommand {
           .notFound, "there is no program '\(name)'",
           hint: "`coordinator program list` shows what is registered")
       }
-      let what = "\(versions.count) version\(versions.count == 1 ? "" : "s") of program \(name)"
+      let schedules = try await open.store.schedules(of: name).count
+      let ending = schedules == 0 ? "" : " and its \(schedules) schedule\(schedules == 1 ? "" : "s")"
+      let what = "\(versions.count) version\(versions.count == 1 ? "" : "s") of program \(name)\(ending)"
       if dryRun { return Say.line("would remove \(what)") }
       try Consent.ask("Remove \(what)?", isGiven: yes)
       let removed = try await open.store.removeProgram(named: name)
-      Say.line("removed \(removed) version\(removed == 1 ? "" : "s") of program \(name)")
+      Say.line("removed \(removed) version\(removed == 1 ? "" : "s") of program \(name)\(ending)")
     }
   }
 }

@@ -194,7 +194,7 @@ struct RerunCommand: AsyncParsableCommand, RunsSteps {
       Submission(
         program: version, parameters: values.open, isStandalone: isHere,
         isUnpinned: isHere && !options.running.pin,
-        localHost: LocalHost.name, user: Person.name))
+        localHost: LocalHost.name, user: Person.name), beginningAs: former.id)
     if isHere {
       let driver = try Driver(open, options.running, options.storeOptions, secrets: values.secret)
       _ = try await driver.drive(id)

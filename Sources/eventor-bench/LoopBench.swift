@@ -1,0 +1,123 @@
+import ArgumentParser
+import Database
+import Drivers
+import Foundation
+import UpdateLoops
+
+/// `eventor-bench loop`.
+struct LoopBench: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "loop",
+    abstract: "How many ids a second workers get from an update loop and mark as done.",
+    discussion: """
+      Fills a loop with N ids, lets the workers turn it once, and counts. On MySQL doloop's own workers do the same to
+      a table of the same layout, each in a Python process, in the same run: give --python an interpreter that has
+      doloop and PyMySQL (scripts/doloop-python makes one).
+
+      EXAMPLE
+        eventor-bench loop --store mysql://eventor@db/eventor --workers 8 --python "$(scripts/doloop-python)"
+      """)
+
+  @Option(help: "The store: sqlite:PATH, postgresql://… or mysql://….")
+  var store: String
+
+  @Option(help: "How many workers.")
+  var workers = 8
+
+  @Option(help: "How many ids.")
+  var n = 20_000
+
+  @Option(help: "How many ids a worker takes at a time.")
+  var batch = 10
+
+  @Option(help: "How often all is measured; the medians are compared.")
+  var repeats = 3
+
+  @Option(help: "A Python interpreter with doloop and PyMySQL; MySQL only.")
+  var python: String?
+
+  @Flag(help: "Print one JSON document.")
+  var json = false
+
+  func validate() throws {
+    guard workers > 0, n > 0, batch > 0, repeats > 0 else {
+      throw ValidationError("--workers, --n, --batch and --repeats are numbers from 1")
+    }
+  }
+
+  func run() async throws {
+    let url = try StoreURL(store)
+    var report = Report(store: "\(url.kind)", workers: workers, n: n, batch: batch)
+    for round in 1...repeats {
+      Say.aside("round \(round) of \(repeats)")
+      report.turn.append(try await measure(url) { try await $0.turnAll(combined: true) })
+      report.getAndDid.append(try await measure(url) { try await $0.turnAll(combined: false) })
+      if let python, url.kind == .mysql {
+        report.doloop.append(try await measure(url) { try await $0.turnAllByDoloop(python: python) })
+      }
+    }
+    if json { return try Say.json(report.summary) }
+    Say.line(report.summary.text)
+  }
+
+  /// Ids a second of one turn of a fresh loop.
+  private func measure(_ url: StoreURL, _ body: (LoopScene) async throws -> Double) async throws -> Double {
+    let scene = try await LoopScene(url: url, workers: workers, n: n, batch: batch)
+    let result: Result<Double, any Error>
+    do {
+      result = .success(try await body(scene))
+    } catch {
+      result = .failure(error)
+    }
+    try await scene.remove()
+    return Double(n) / (try result.get())
+  }
+
+  /// What was measured, in ids a second.
+  struct Report {
+    let store: String
+    let workers: Int
+    let n: Int
+    let batch: Int
+    var turn: [Double] = []
+    var getAndDid: [Double] = []
+    var doloop: [Double] = []
+
+    var summary: Summary {
+      let ratio = { (values: [Double]) -> Double? in
+        doloop.isEmpty ? nil : (values.median / doloop.median * 100).rounded() / 100
+      }
+      return Summary(
+        bench: "loop", store: store, workers: workers, n: n, batch: batch,
+        turn: turn.map { $0.rounded() }, getAndDid: getAndDid.map { $0.rounded() },
+        doloop: doloop.map { $0.rounded() }, ratioOfTurn: ratio(turn), ratioOfGetAndDid: ratio(getAndDid))
+    }
+  }
+
+  /// The same for printing.
+  struct Summary: Encodable {
+    let bench: String
+    let store: String
+    let workers: Int
+    let n: Int
+    let batch: Int
+    let turn: [Double]
+    let getAndDid: [Double]
+    let doloop: [Double]
+    let ratioOfTurn: Double?
+    let ratioOfGetAndDid: Double?
+
+    var text: String {
+      func line(_ name: String, _ values: [Double], _ ratio: Double?) -> String {
+        let all = values.map { String(format: "%.0f", $0) }.joined(separator: ", ")
+        let times = ratio.map { String(format: ", %.2f times doloop", $0) } ?? ""
+        return "\(name): \(String(format: "%.0f", values.median)) ids/s\(times) (\(all))"
+      }
+      var lines = ["\(store), \(workers) workers, \(n) ids, batches of \(batch)"]
+      lines.append(line("did and get in one transaction", turn, ratioOfTurn))
+      lines.append(line("get, then did", getAndDid, ratioOfGetAndDid))
+      if !doloop.isEmpty { lines.append(line("doloop 1.0.0", doloop, nil)) }
+      return lines.joined(separator: "\n")
+    }
+  }
+}
