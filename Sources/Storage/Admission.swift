@@ -110,13 +110,13 @@ final class Admission {
   /// Whether some other task has queued for the resource before: one that an agent, or its own command, could start.
   ///
   /// Before is meant in one order over all resources: by priority, then by since when a task queues, whatever it queues
-  /// for. So the first of all is kept waiting by nothing but a shortage, and no two keep each other waiting.
+  /// for. A cross join, for SQLite would begin with the runs. So the first of all is kept waiting by nothing but a shortage, and no two keep each other waiting.
   private func isOvertaking(_ key: Int64, _ task: TaskFact) throws -> Bool {
     let (own, since) = (task.ordering(in: run.plan), try self.since(of: task))
     return try !session.query(
       """
-      SELECT k.task_no FROM ev_ticket k JOIN ev_run r ON r.run_key = k.run_key
-      WHERE k.resource_key = \(key) AND r.status = 'running' AND r.stopped = 0
+      SELECT k.task_no FROM ev_ticket k CROSS JOIN ev_run r
+      WHERE k.resource_key = \(key) AND r.run_key = k.run_key AND r.status = 'running' AND r.stopped = 0
         AND (k.ordering < \(own) OR (k.ordering = \(own) AND (k.since < \(since) OR (k.since = \(since)
           AND (k.run_key < \(run.state.key) OR (k.run_key = \(run.state.key) AND k.task_no < \(task.number)))))))
         AND (k.run_key = \(run.state.key) OR k.queue IS NOT NULL

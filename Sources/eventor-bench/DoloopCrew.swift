@@ -5,12 +5,11 @@ import Foundation
 struct DoloopCrew {
   /// Connects, says so, waits to be told, and works until nothing is left. The connection comes on standard input.
   private static let script = """
-    import json, sys
-    import doloop, pymysql
-    given = json.loads(sys.stdin.readline())
+    from json import loads; from sys import stdin, stdout; doloop, pymysql = map(__import__, ["doloop", "pymysql"])
+    given = loads(stdin.readline())
     connection = pymysql.connect(charset="utf8mb4", **given["connection"])
-    print("ready", flush=True)
-    sys.stdin.readline()
+    stdout.write("ready\\n"); stdout.flush()
+    stdin.readline()
     count = 0
     while True:
         ids = doloop.get(connection, given["table"], given["batch"])
@@ -18,7 +17,7 @@ struct DoloopCrew {
             break
         doloop.did(connection, given["table"], ids)
         count += len(ids)
-    print(count, flush=True)
+    stdout.write(f"{count}\\n"); stdout.flush()
     """
 
   private struct Given: Encodable {

@@ -142,7 +142,9 @@ struct ScheduleTests {
       var all: [Schedule] = []
       for _ in 0..<1200 {
         all = try await schedules(world)
-        if all.allSatisfy({ $0.lastStatus == "success" && $0.nextFiring > "2026" }) { break }
+        // Nothing is due any more: what one look shows may be the second of three that fire one after the other.
+        let now = ISO8601DateFormatter().string(from: Date())
+        if all.allSatisfy({ $0.lastStatus == "success" && $0.nextFiring > now }) { break }
         try await Task.sleep(for: .milliseconds(100))
       }
       let daily = try #require(all[0].lastRun)

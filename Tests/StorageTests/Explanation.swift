@@ -43,7 +43,10 @@ struct Explanation {
   }
 
   /// Partial indexes over what is not over: as long as that, however much has been.
-  private static let shortIndexes = ["ev_task_to_claim", "ev_task_due", "ev_task_held", "ev_loop_growing"]
+  private static let shortIndexes = [
+    "ev_task_to_claim", "ev_task_due", "ev_task_held", "ev_task_expiring", "ev_task_queued", "ev_run_waking",
+    "ev_loop_growing",
+  ]
 
   /// A sequential scan, or an index scan without a condition that bounds it.
   private static func postgresFaults(_ lines: [String], _ isGrowing: (Substring) -> Bool) -> [String] {
