@@ -9,7 +9,7 @@ struct SliceTests {
     steps:
       a: {on: go, shell: echo a >> order}
       b: {on: later, shell: echo b >> order}
-    associations: [{event: go, to: [later], delay: 1s}]
+    associations: [{event: go, to: [later], delay: 4s}]
     """
 
   @Test("a slice does what has matured and ends with 8; another goes on", arguments: TestStore.all)
@@ -22,7 +22,7 @@ struct SliceTests {
       let due = try #require(first.run.waitingFor.first)
       #expect(due.contains("delayed until"), "\(due)")
       var last = first
-      for _ in 0..<200 where last.run.status == "running" {
+      for _ in 0..<2000 where last.run.status == "running" {
         last = try await world.report(
           "run", world.program, "--continue", "--run-id", "r", "--max-loops", "1", "--quiet")
       }

@@ -30,6 +30,10 @@ struct DoloopTests {
             for batch in batches { theirs.note(batch) }
           }
           group.addTask {
+            // A Python worker needs so long to start that ours could be through with all before it has begun.
+            while try await world.loop.fullStats().neverUpdated == count {
+              try await Task.sleep(for: .milliseconds(5))
+            }
             var batch = try await world.loop.get(20)
             while !batch.isEmpty {
               ours.note(batch)
