@@ -160,7 +160,7 @@ struct World: Sendable {
 struct Impatience: Error {}
 
 /// How often a condition is looked at before a test gives up: a bound against hanging, not a measure.
-private let patience = 1200
+private let patience = 4800
 
 /// Waits until `condition` holds.
 func until(
