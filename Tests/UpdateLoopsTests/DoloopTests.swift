@@ -30,11 +30,12 @@ struct DoloopTests {
             for batch in batches { theirs.note(batch) }
           }
           group.addTask {
-            // A Python worker needs so long to start that ours could be through with all before it has begun.
+            // Each of ours has a first batch before theirs begin, and goes on when theirs have done one:
+            // whichever process starts late, both work.
+            var batch = try await world.loop.get(20)
             while try await world.loop.fullStats().neverUpdated == count {
               try await Task.sleep(for: .milliseconds(5))
             }
-            var batch = try await world.loop.get(20)
             while !batch.isEmpty {
               ours.note(batch)
               batch = try await world.loop.turn(did: batch, get: 20)
