@@ -126,7 +126,9 @@ let package = Package(
       name: "keeper-probe", dependencies: ["Agent"], path: "Tests/KeeperProbe", swiftSettings: strict),
     // The keeper with real processes.
     .testTarget(
-      name: "ProcessTests", dependencies: ["Agent", "Runtime", "keeper-probe"], swiftSettings: strict),
+      name: "ProcessTests",
+      dependencies: ["Agent", "CProcess", "Engine", "Model", "Runtime", "keeper-probe"],
+      swiftSettings: strict),
     // The values and rules of the domain, without files.
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
     // Cron lines and time zones against independent implementations.

@@ -149,36 +149,47 @@ static void gone(struct keeper *keeper, struct step *step) {
   let_go(keeper, step);
 }
 
+static bool is_child(pid_t pid) {
+  siginfo_t info;
+  return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 // Somebody has killed the minder: what it had falls to us, who are a reaper too, but what the step starts from now on
 // can no longer be told from that of others if it hides.
-static void minder_killed(struct keeper *keeper, struct step *step) {
-  if (step->state == STEP_RUNNING) {
-    siginfo_t info;
-    steps_set_child(&keeper->steps, step, step->pid);
-    if (waitid(P_PID, (id_t)step->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) return;
-    // The minder had waited for it and was killed before it could say so.
-    steps_set_child(&keeper->steps, step, 0);
-    ended(keeper, step, SIGKILL);
-    if (step->stage != STAGE_LIVING) return;
+static void minder_killed(struct keeper *keeper, struct step *step, const struct minding *minding) {
+  evk_root root = {.ticket = step->ticket};
+  if (step->is_published) {
+    if (step->stage != STAGE_LIVING) (void)evk_kill_tree(&root, 1, SIGKILL);
+    return gone(keeper, step);
   }
-  if (step->state == STEP_ANNOUNCED) {
+  if (step->state == STEP_ANNOUNCED && minding->failure.phase == EVK_PHASE_NONE && is_child(minding->main_process)) {
+    struct report report = {.pid = minding->main_process};
+    report.start_time = evk_process_start_time(report.pid);
+    started(keeper, step, &report);
+  }
+  if (step->state == STEP_RUNNING && is_child(step->pid)) return steps_set_child(&keeper->steps, step, step->pid);
+  steps_set_child(&keeper->steps, step, 0);
+  if (step->state == STEP_RUNNING) {
+    // The minder had waited for it and was killed before it could say so.
+    ended(keeper, step, SIGKILL);
+  } else if (step->state == STEP_ANNOUNCED) {
     // Whether it was started is unknown, so it must not have been.
-    evk_root root = {.ticket = step->ticket};
-    steps_set_child(&keeper->steps, step, 0);
     (void)evk_kill_tree(&root, 1, SIGKILL);
     not_started(keeper, step, (struct failure){.error = EOWNERDEAD, .phase = EVK_PHASE_FORK});
   }
-  gone(keeper, step);
+  // One that was told to end is looked for by its mark.
+  if (step->stage == STAGE_LIVING || step->is_published) gone(keeper, step);
 }
 
 static void child_ended(struct keeper *keeper, struct step *step, int status, const struct rusage *usage) {
   if (step->minding) {
     // It has written its last report, perhaps a moment ago.
     take_reports(keeper);
-    minding_free(step->minding);
+    struct minding *minding = step->minding;
     step->minding = NULL;
-    if (WIFSIGNALED(status)) return minder_killed(keeper, step);
-    return gone(keeper, step);
+    if (WIFSIGNALED(status)) minder_killed(keeper, step, minding);
+    else gone(keeper, step);
+    return minding_free(minding);
   }
   struct timespec epoch;
   clock_gettime(CLOCK_REALTIME, &epoch);
@@ -186,10 +197,10 @@ static void child_ended(struct keeper *keeper, struct step *step, int status, co
   step->max_resident_kib = usage->ru_maxrss;
   step->user_us = (int64_t)usage->ru_utime.tv_sec * 1000000 + usage->ru_utime.tv_usec;
   step->system_us = (int64_t)usage->ru_stime.tv_sec * 1000000 + usage->ru_stime.tv_usec;
+  steps_set_child(&keeper->steps, step, 0);
   ended(keeper, step, status);
   // What carries its mark is looked for as long as it is being ended.
-  if (step->stage == STAGE_LIVING) return gone(keeper, step);
-  steps_set_child(&keeper->steps, step, 0);
+  if (step->stage == STAGE_LIVING) gone(keeper, step);
 }
 
 void reap(struct keeper *keeper) {

@@ -81,7 +81,7 @@ void steps_set_child(struct steps *steps, struct step *step, pid_t child);
 void steps_published(struct steps *steps, struct step *step);
 void steps_forget(struct steps *steps, struct step *step);
 
-// MARK: The minder of one step (minder.c, spawn.c)
+// MARK: The minder of one step (minder.c, become.c, spawn.c)
 
 struct spawn_request {
   evk_start_request head;
@@ -101,6 +101,8 @@ struct failure {
 struct minding {
   struct spawn_request request;
   struct failure failure;
+  // The step's process, written by itself: whoever kills the minder at once leaves this. 0 where memory is not shared.
+  pid_t main_process;
   int64_t began_us;
   // Descriptors of the minder; `failures` is for a child that has no memory in common with it.
   int log, cgroup, failures;
@@ -121,6 +123,8 @@ struct report {
 
 // The life of a minder, on a stack of its own.
 int mind(void *minding);
+// Turns the calling process into the step's program, or says in `failure` why not and ends.
+void become(struct minding *minding) __attribute__((noreturn));
 // How a minder of `ticket` is called, so that it is found when nobody knows its number: at most 15 characters.
 void minder_name(uint64_t ticket, char out[16]);
 

@@ -106,9 +106,10 @@ struct AgentService {
         return try await enlist(store, place, profile)
       }
     }
+    try await sweep(store, place, number)
     let executor = ProcessExecutor(
       keeper: place.keeper, places: .init(logs: place.logs, files: place.directory + "/files"),
-      environment: ProcessInfo.processInfo.environment, secrets: [:],
+      cgroups: AgentSettings.cgroups, environment: ProcessInfo.processInfo.environment, secrets: [:],
       credentials: [place.url.password].compactMap { $0 })
     var options = HostAgent.Options(host: settings.host, logs: place.logs)
     options.lockFor = settings.lockFor
@@ -122,6 +123,24 @@ struct AgentService {
         keeper: place.keeper, directory: place.directory,
         environment: ProcessInfo.processInfo.environment),
       capacity: capacity, options: options, log: log)
+  }
+
+  /// Clears up after agents of this host that are gone. What they hold by the store is gone on with later.
+  private func sweep(_ store: SQLStore, _ place: AgentSettings.Store, _ agent: Int64) async throws {
+    let holders = try await HostAgent.patiently(log) {
+      try await store.orphans(on: settings.host, otherThan: agent)
+    }
+    let held = Set(holders.flatMap(\.tasks).map { "\($0.run)/\($0.number)/" })
+    let swept = await KeeperJournal.sweep(directory: place.directory, except: place.journal) { attempt in
+      held.contains { attempt.hasPrefix($0) }
+    }
+    guard !swept.isNothing else { return }
+    log.notice(
+      "cleared up after agents that are gone",
+      metadata: [
+        "journals": "\(swept.journals)", "steps": "\(swept.steps)", "files": "\(swept.files)",
+        "store": "\(place.url)",
+      ])
   }
 
   private func enlist(

@@ -35,6 +35,8 @@ struct AgentSettings {
   private let logs: String
   // Set once by the main thread before there is another, read after.
   nonisolated(unsafe) static var stores: [Store] = []
+  // As above: where steps with limits get a cgroup, if this process may make one.
+  nonisolated(unsafe) static var cgroups: CgroupTree?
 
   /// A host name that can stand in a store: no spaces, which separate names there.
   static func isHostName(_ name: String) -> Bool {
@@ -91,6 +93,8 @@ struct AgentSettings {
 
   /// Forks a keeper for each store, before there is a thread or a connection.
   func launchKeepers() throws {
+    // The keepers are to be where this process is.
+    Self.cgroups = try? CgroupTree.prepare()
     for url in urls {
       let directory = "\(work)/agent-\(Self.name(of: url))"
       try Places.make(directory)

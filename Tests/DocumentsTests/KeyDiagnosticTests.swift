@@ -49,7 +49,7 @@ struct KeyDiagnosticTests {
       steps:
         s1: {run: echo hello, env: [A], priority: 1.5, retry: 3}
         s2: [a]
-        s3: {on_lost: rreun, wait: all, limits: {memory: 2 GB}}
+        s3: {on_lost: rreun, wait: all, limits: {memory: 2 GB}, on_cut_off: halt}
       """,
       "p:1:10: error: 'program' must be a name, not a list",
       "p:2:26: error: 'max_concurrent' must be a whole number, not 'many'",
@@ -63,7 +63,8 @@ struct KeyDiagnosticTests {
       "p:5:7: error: 's2' must be a mapping, not a list",
       "p:6:17: error: 'on_lost' must be rerun or fail, not 'rreun'; did you mean 'rerun'?",
       "p:6:24: error: 'wait' has a meaning only beside 'foreach'",
-      "p:6:52: error: 'memory' must be an amount of memory such as 512M or 2G (units K, M, G, T), not '2 GB'"),
+      "p:6:52: error: 'memory' must be an amount of memory such as 512M or 2G (units K, M, G, T), not '2 GB'",
+      "p:6:71: error: 'on_cut_off' must be keep or stop, not 'halt'"),
     Case(
       "keys that must be there",
       """

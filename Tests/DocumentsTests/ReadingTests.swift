@@ -86,7 +86,8 @@ struct ReadingTests {
           foreach: "${param.l}"
           at_once: 20
           wait: first_failure
-          limits: {memory: 512M}
+          limits: {memory: 512M, cpu: 0.5}
+          on_cut_off: stop
           priority: -5
         s2: {after: s1, foreach: {from: 1, to: "${steps.s1.result.n}"}, precondition: [test, -e, x]}
       loops:
@@ -152,6 +153,8 @@ struct ReadingTests {
     step.forEach = forEach
     step.limits = Program.Limits()
     step.limits?.memory = 512 << 20
+    step.limits?.cpu = 0.5
+    step.onCutOff = .stop
     step.priority = -5
     #expect(program.steps.first == step)
     let range = Program.Items.range(from: .value(1), to: .reference("${steps.s1.result.n}"))

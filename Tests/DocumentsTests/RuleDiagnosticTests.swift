@@ -56,7 +56,7 @@ struct RuleDiagnosticTests {
       steps:
         s1: {priority: 1000001, max_lost: -1, timeout: 0s, acquires: {q: 2}, releases: {q: -1}}
         s2: {retry: {attempts: 0, backoff: 0, jitter: 1.5, on_exit: [0, 256, signal]}, acquires: {q: 0}}
-        s3: {foreach: [1], at_once: -1, limits: {memory: 0}, host: "a b", env: {A=B: 1}}
+        s3: {foreach: [1], at_once: -1, limits: {memory: 0, cpu: 0}, host: "a b", env: {A=B: 1}}
         s4: {run: [], precondition: [""]}
         s5: {shell: " ", cwd: ""}
       """,
@@ -81,8 +81,9 @@ struct RuleDiagnosticTests {
       "p:7:93: error: at least 1 of 'q' must be acquired, not 0",
       "p:8:31: error: 'at_once' can't be negative",
       "p:8:52: error: 'memory' must be more than nothing",
-      "p:8:62: error: 'a b' is no name of a host",
-      "p:8:75: error: 'A=B' can't be the name of an environment variable",
+      "p:8:60: error: 'cpu' must be from 0.01 to 100000 cores",
+      "p:8:70: error: 'a b' is no name of a host",
+      "p:8:83: error: 'A=B' can't be the name of an environment variable",
       "p:9:13: error: the command is empty",
       "p:9:31: error: the command is empty",
       "p:10:15: error: the command is empty",

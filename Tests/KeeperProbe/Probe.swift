@@ -5,6 +5,8 @@ import Synchronization
 /// An agent to be killed, and a measure of the keeper.
 ///
 ///     keeper-probe hold JOURNAL DIRECTORY N   starts N steps that wait for a fifo, says so, and waits
+///     keeper-probe run JOURNAL DIRECTORY SCRIPT MS [UID]
+///                                             has a shell run a script, guarded for MS if that is not 0, as a user
 ///     keeper-probe bench N WIDTH DIRECTORY    N times /bin/true: bare posix_spawn, then the keeper
 @main
 struct Probe {
@@ -12,6 +14,9 @@ struct Probe {
     let words = CommandLine.arguments
     switch words.dropFirst().first {
     case "hold" where words.count == 5: try await hold(words[2], words[3], Int(words[4]) ?? 0)
+    case "run" where words.count >= 6:
+      if words.count == 7, let user = uid_t(words[6]), setgid(user) != 0 || setuid(user) != 0 { exit(77) }
+      try await run(words[2], words[3], words[4], Int64(words[5]) ?? 0)
     case "bench" where words.count == 5: try await bench(Int(words[2]) ?? 0, Int(words[3]) ?? 1, words[4])
     default: exit(64)
     }
@@ -29,6 +34,29 @@ struct Probe {
       case .failure(let end): print("failed", end)
       }
     }
+    wait()
+  }
+
+  static func run(_ journal: String, _ directory: String, _ script: String, _ milliseconds: Int64)
+    async throws
+  {
+    let keeper = try Keeper.launch(journal: journal)
+    print("keeper", keeper.identity.pid, keeper.identity.startTime)
+    var request = ProcessRequest(
+      key: "run/1/1", arguments: ["sh", "-c", script], environment: ["PATH": "/bin:/usr/bin"],
+      logPath: "\(directory)/log")
+    if milliseconds > 0 {
+      let killAt = LocalClock.sinceBoot + milliseconds * 1000
+      request.deadlines = .init(terminateAt: killAt - milliseconds * 200, killAt: killAt)
+    }
+    switch await keeper.start(request, onEnd: { _, _ in }) {
+    case .success(let handle): print("step", handle.identity.pid, handle.identity.startTime)
+    case .failure(let end): print("failed", end)
+    }
+    wait()
+  }
+
+  static func wait() -> Never {
     print("ready")
     fflush(nil)
     while true { pause() }

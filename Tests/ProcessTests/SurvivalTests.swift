@@ -11,7 +11,7 @@ struct SurvivalTests {
       let journal = "\(directory)/journal"
       for index in 0..<3 { try #require(mkfifo("\(directory)/go.\(index)", 0o600) == 0) }
       let probe = try Probe.start(["hold", journal, directory, "3"], output: "\(directory)/said")
-      try await until { (try? text(of: "\(directory)/said").contains("ready")) == true }
+      try await until { begins("ready", in: "\(directory)/said") }
       let steps = try probe.identities("step", in: "\(directory)/said")
       let keeper = try #require(try probe.identities("keeper", in: "\(directory)/said").first)
       #expect(steps.count == 3)
@@ -154,17 +154,22 @@ struct SurvivalTests {
 struct Probe {
   let pid: pid_t
 
-  static func start(_ arguments: [String], output: String) throws -> Probe {
+  /// The built program.
+  static func path() throws -> String {
     let own = try #require(realpath("/proc/self/exe", nil))
     defer { free(own) }
     // The test bundle runs in the tool chain's helper on some systems; the path of the bundle is an argument.
     let candidates = [String(cString: own)] + CommandLine.arguments
-    let program = try #require(
+    return try #require(
       candidates.compactMap { path -> String? in
         guard let slash = path.lastIndex(of: "/") else { return nil }
         let sibling = "\(path[..<slash])/keeper-probe"
         return access(sibling, X_OK) == 0 ? sibling : nil
       }.first, "keeper-probe must stand beside the tests")
+  }
+
+  static func start(_ arguments: [String], output: String) throws -> Probe {
+    let program = try path()
     var words = ([program] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     var actions = posix_spawn_file_actions_t()

@@ -59,6 +59,14 @@ struct World {
 
 func text(of path: String) throws -> String { try StepLog.tail(of: path, limit: 1 << 24).text }
 
+/// Whether the first lines of a file, which may grow fast, hold `word`.
+func begins(_ word: String, in path: String) -> Bool {
+  guard let file = FileHandle(forReadingAtPath: path), let head = try? file.read(upToCount: 4096) else {
+    return false
+  }
+  return String(decoding: head, as: UTF8.self).contains(word)
+}
+
 /// What is written to the fifo at `path` by the next who opens it, all of it.
 func line(from path: String) async -> String {
   await blocking { (try? String(decoding: JournalFile(path).readAll(), as: UTF8.self)) ?? "" }

@@ -3,9 +3,11 @@ import Glibc
 
 /// The part of the cgroup hierarchy (version 2) in which an agent may make a cgroup for each step that has limits.
 ///
-/// The agent needs a cgroup of its own that was given to it with the right to divide it, as systemd does for a service with
-/// `Delegate=yes`. Since a cgroup that is divided may hold no process itself, the agent moves into a leaf of it.
-/// Source: the kernel's Documentation/admin-guide/cgroup-v2.rst.
+/// The agent needs a cgroup of its own that it may divide. Since one that is divided may hold no process itself, the agent
+/// is in a leaf of it, `eventor-agent`. Under systemd it must have been put there (`Delegate=yes` and
+/// `DelegateSubgroup=eventor-agent`, systemd 254): a service whose own cgroup is divided could not be started anew while
+/// steps of it still run. Elsewhere it moves there by itself.
+/// Source: the kernel's Documentation/admin-guide/cgroup-v2.rst, systemd's docs/CGROUP_DELEGATION.md.
 public struct CgroupTree: Sendable {
   /// Why there is none, in a few words that can follow "no cgroup: ".
   public struct Unavailable: Error, Sendable, CustomStringConvertible {
@@ -29,16 +31,23 @@ public struct CgroupTree: Sendable {
 
   /// Looks whether this process may divide its cgroup, and changes nothing. `controllers` are those it could turn on.
   ///
-  /// - Parameter mounts: The file with the mounted file systems; `own` that with the cgroups of this process.
+  /// - Parameters:
+  ///   - mounts: The file with the mounted file systems.
+  ///   - own: The file with the cgroups of this process.
+  ///   - systemd: Is there if systemd manages this host.
   public static func find(
-    mounts: String = "/proc/self/mounts", own: String = "/proc/self/cgroup"
+    mounts: String = "/proc/self/mounts", own: String = "/proc/self/cgroup",
+    systemd: String = "/run/systemd/system"
   ) throws(Unavailable) -> CgroupTree {
     guard let mount = mountPoint(mounts) else {
       throw Unavailable(description: "there is no cgroup v2 file system")
     }
     let path = lines(of: own).first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) }
     guard let path else { throw Unavailable(description: "this process is in no cgroup v2") }
-    let root = mount + (path == "/" ? "" : path)
+    let current = mount + (path == "/" ? "" : path)
+    // Since an earlier call, or because the service manager has put it there.
+    let isInLeaf = current.hasSuffix("/" + leaf)
+    let root = isInLeaf ? String(current.dropLast(leaf.utf8.count + 1)) : current
     guard access(root + "/cgroup.events", F_OK) == 0 else {
       throw Unavailable(description: "this process is in the root cgroup, which is not its own")
     }
@@ -46,7 +55,10 @@ public struct CgroupTree: Sendable {
       access(root + "/cgroup.subtree_control", W_OK) == 0
     else { throw Unavailable(description: "\(root) is not delegated to this user") }
     let others = lines(of: root + "/cgroup.procs").filter { $0 != String(getpid()) }
-    guard others.isEmpty else {
+    guard isInLeaf || access(systemd, F_OK) != 0 else {
+      throw Unavailable(description: "\(root) belongs to systemd, which has made no subgroup '\(leaf)' in it")
+    }
+    guard others.isEmpty || isInLeaf else {
       throw Unavailable(description: "\(root) holds other processes than this one")
     }
     let found = Set(words(of: root + "/cgroup.controllers")).intersection(["memory", "cpu"])
@@ -64,7 +76,7 @@ public struct CgroupTree: Sendable {
     let leaf = "\(found.root)/\(leaf)"
     if mkdir(leaf, 0o755) != 0, errno != EEXIST { throw failure("make \(leaf)") }
     try write("0", to: leaf + "/cgroup.procs")
-    do {
+    do throws(Unavailable) {
       let words = found.controllers.sorted().map { "+" + $0 }.joined(separator: " ")
       try write(words, to: found.root + "/cgroup.subtree_control")
     } catch {

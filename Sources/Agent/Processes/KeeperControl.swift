@@ -34,7 +34,7 @@ final class KeeperControl: Sendable {
   }
 
   private func connect() -> Int32? {
-    guard let greeting = try? KeeperJournal.greeting(in: journal),
+    guard let greeting = try? KeeperJournal.contents(of: journal).greeting,
       greeting.name.hasPrefix("eventor-keeper-\(evk_wire_version())-")
     else { return nil }
     let descriptor = evk_connect(greeting.name, greeting.keeper)

@@ -55,17 +55,13 @@ public struct KeeperJournal: Sendable {
   }
 
   /// What the journal at `path` holds, in the order of the starts.
-  public static func read(_ path: String) throws -> [Entry] {
-    var parser = JournalParser()
-    parser.take(try JournalFile(path).readAll())
-    return parser.entries
-  }
+  public static func read(_ path: String) throws -> [Entry] { try contents(of: path).entries }
 
-  /// Who writes the journal at `path`; nil if it does not say.
-  static func greeting(in path: String) throws -> Greeting? {
+  /// The same, and who writes it, if it says so.
+  static func contents(of path: String) throws -> (entries: [Entry], greeting: Greeting?) {
     var parser = JournalParser()
     parser.take(try JournalFile(path).readAll())
-    return parser.greeting
+    return (parser.entries, parser.greeting)
   }
 
   /// Whether the keeper that writes to `path` lives: it holds a lock on the file for its life.

@@ -206,47 +206,39 @@ final class KeeperLink: Sendable {
   }
 
   private func deliver(_ answers: [evk_answer]) {
-    enum News {
-      case started(Started, Keeper.Handle)
-      case failed(Started, ProcessRequest, evk_answer)
-      case ended(Ended, Keeper.Handle, ProcessEnd)
-      case noneLeft(CheckedContinuation<Void, Never>)
-    }
     // One lock for all that came in one read; the callbacks run without it.
-    let news = state.withLock { state in
-      answers.compactMap { answer -> News? in
-        if answer.kind == EVK_NONE_LEFT.rawValue {
-          return state.stopping.removeValue(forKey: answer.ticket).map { .noneLeft($0) }
-        }
-        guard var step = state.steps[answer.ticket] else { return nil }
-        switch evk_answer_kind(answer.kind) {
-        case EVK_STARTED:
-          let identity = ProcessIdentity(pid: answer.pid, startTime: answer.start_time, bootID: bootID)
-          let handle = Keeper.Handle(ticket: answer.ticket, identity: identity)
-          step.handle = handle
-          step.request = nil
-          state.steps[answer.ticket] = step
-          return .started(step.onStart, handle)
-        case EVK_NOT_STARTED:
-          state.steps[answer.ticket] = nil
-          return step.request.map { .failed(step.onStart, $0, answer) }
-        case EVK_ENDED:
-          state.steps[answer.ticket] = nil
-          return step.handle.map { .ended(step.onEnd, $0, ProcessEnd(answer)) }
-        default:
-          return nil
-        }
-      }
+    let news = state.withLock { state in answers.compactMap { take($0, &state) } }
+    for tell in news { tell() }
+  }
+
+  /// What is to be done about an answer, if anybody waits for it.
+  private func take(_ answer: evk_answer, _ state: inout State) -> (@Sendable () -> Void)? {
+    if answer.kind == EVK_NONE_LEFT.rawValue {
+      guard let waiter = state.stopping.removeValue(forKey: answer.ticket) else { return nil }
+      return { waiter.resume() }
     }
-    for item in news {
-      switch item {
-      case .started(let onStart, let handle): onStart(.success(handle))
-      case .failed(let onStart, let request, let answer):
-        let phase = evk_phase(UInt32(bitPattern: answer.phase))
+    guard var step = state.steps[answer.ticket] else { return nil }
+    switch evk_answer_kind(answer.kind) {
+    case EVK_STARTED:
+      let identity = ProcessIdentity(pid: answer.pid, startTime: answer.start_time, bootID: bootID)
+      let handle = Keeper.Handle(ticket: answer.ticket, identity: identity)
+      step.handle = handle
+      step.request = nil
+      state.steps[answer.ticket] = step
+      return { [onStart = step.onStart] in onStart(.success(handle)) }
+    case EVK_NOT_STARTED:
+      state.steps[answer.ticket] = nil
+      guard let request = step.request else { return nil }
+      let phase = evk_phase(UInt32(bitPattern: answer.phase))
+      return { [onStart = step.onStart] in
         onStart(.failure(StartFailure(request, phase: phase, error: answer.error).end))
-      case .ended(let onEnd, let handle, let end): onEnd(handle, end)
-      case .noneLeft(let continuation): continuation.resume()
       }
+    case EVK_ENDED:
+      state.steps[answer.ticket] = nil
+      guard let handle = step.handle else { return nil }
+      return { [onEnd = step.onEnd] in onEnd(handle, ProcessEnd(answer)) }
+    default:
+      return nil
     }
   }
 
@@ -293,18 +285,5 @@ final class KeeperLink: Sendable {
     }
     let signal = status & 0x7f
     return signal == 0 ? "ended with exit code \((status >> 8) & 0xff)" : "was killed by signal \(signal)"
-  }
-}
-
-extension ProcessEnd {
-  init(_ answer: evk_answer) {
-    self.init(
-      answer.cause == Int32(EVK_SIGNALLED.rawValue) ? .signalled(answer.value) : .exited(answer.value),
-      maxResidentKiB: answer.max_resident_kib, userMicroseconds: answer.user_us,
-      systemMicroseconds: answer.system_us, wallMicroseconds: answer.wall_us,
-      dumpedCore: answer.core_dumped != 0)
-    wasCutOff = answer.cut_off != 0
-    ranOutOfMemory = answer.out_of_memory != 0
-    outOfReach = Int(answer.out_of_reach)
   }
 }

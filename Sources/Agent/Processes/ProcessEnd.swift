@@ -1,3 +1,5 @@
+import CProcess
+
 /// What a process is known by: a number is used again, the three together never are.
 public struct ProcessIdentity: Sendable, Hashable, Codable {
   /// Its process id.
@@ -58,5 +60,18 @@ public struct ProcessEnd: Error, Sendable, Hashable {
     self.systemMicroseconds = systemMicroseconds
     self.wallMicroseconds = wallMicroseconds
     self.dumpedCore = dumpedCore
+  }
+}
+
+extension ProcessEnd {
+  init(_ answer: evk_answer) {
+    self.init(
+      answer.cause == Int32(EVK_SIGNALLED.rawValue) ? .signalled(answer.value) : .exited(answer.value),
+      maxResidentKiB: answer.max_resident_kib, userMicroseconds: answer.user_us,
+      systemMicroseconds: answer.system_us, wallMicroseconds: answer.wall_us,
+      dumpedCore: answer.core_dumped != 0)
+    wasCutOff = answer.cut_off != 0
+    ranOutOfMemory = answer.out_of_memory != 0
+    outOfReach = Int(answer.out_of_reach)
   }
 }

@@ -41,28 +41,18 @@ public struct LimitSupport: Sendable {
     }
   }
 
-  /// What is less on this host than the limits of `step` say, in sentences.
-  public func shortcomings(of step: Program.Step) -> [(path: String, message: String)] {
-    var found: [(path: String, message: String)] = []
-    let path = "steps.\(step.name).limits"
-    if let cores = step.limits?.cpu, cpu == .wholeCores, cores.rounded(.up) != cores,
-      cores < Double(self.cores)
-    {
-      found.append(
-        (
-          path + ".cpu",
-          "limits.cpu \(cores.formatted) can't be enforced on this host, where it leaves the step "
-            + "\(Int(cores.rounded(.up))) whole cores: \(noCgroup)"
-        ))
+  /// Warnings of limits that this host keeps less closely than `program` says.
+  public func shortcomings(of program: Program) -> [Problem] {
+    program.steps.compactMap { step in
+      guard let cores = step.limits?.cpu, cpu == .wholeCores else { return nil }
+      let whole = cores.rounded(.up)
+      guard whole != cores, cores < Double(self.cores) else { return nil }
+      return .warning(
+        "steps.\(step.name).limits.cpu",
+        "limits.cpu \(cores) is enforced as \(Int(whole)) on this host: a part of a core needs cgroup v2 "
+          + "delegation (\(reason ?? "there is none"))")
     }
-    return found
   }
 
-  private var noCgroup: String { "no cgroup v2 delegation (\(reason ?? "none")), and quotas need one" }
-
   private static var usableCores: Int { max(1, Int(evk_usable_cores())) }
-}
-
-extension Double {
-  fileprivate var formatted: String { self == rounded() ? String(Int(self)) : String(self) }
 }

@@ -21,34 +21,6 @@ public final class ProcessExecutor: StepExecutor {
     }
   }
 
-  /// A step that was begun.
-  private struct Running {
-    /// Its precondition's, which may have left something behind, and then its own.
-    var tickets: [UInt64] = []
-    /// Its processes, if an earlier agent's keeper started it.
-    var foreign: ForeignStep?
-    /// Set when a stop or timeout was asked for, perhaps before the process was there.
-    var stop: (reason: String, isTimeout: Bool)?
-    let killAfter: TimeSpan
-    /// Whether it must be dead when nobody can vouch for its lock any more.
-    let isGuarded: Bool
-    /// Until when its lock is surely good, in microseconds since boot; nil: nobody has said.
-    var trustedUntil: Int64?
-    var timeout: Task<Void, Never>?
-
-    init(_ step: Program.Step, trustedUntil: Int64?) {
-      killAfter = step.killAfter ?? Program.Step.defaultKillAfter
-      isGuarded = step.cutOffPolicy == .stop
-      self.trustedUntil = isGuarded ? trustedUntil : nil
-    }
-
-    var deadlines: GuardDeadlines.Times? {
-      trustedUntil.map {
-        Trust.times(trustedUntil: $0, now: LocalClock.sinceBoot, killAfter: killAfter)
-      }
-    }
-  }
-
   /// Steps whose ends are not yet known to be safe, and who must be told when they are.
   private enum Ended {
     case own([UInt64])
@@ -60,7 +32,7 @@ public final class ProcessExecutor: StepExecutor {
   private let cgroups: CgroupTree?
   private let inherited: [String: String]
   private let secrets: [String: String]
-  private let running = Mutex<[TaskKey: Running]>([:])
+  private let running = Mutex<[TaskKey: RunningStep]>([:])
   private let ended = Mutex<[TaskKey: Ended]>([:])
   /// The latest time anybody vouched for.
   private let trust = Mutex<Int64?>(nil)
@@ -113,7 +85,7 @@ public final class ProcessExecutor: StepExecutor {
       return onEnd(Outcome(.failure, message: "the program has no step '\(claim.task.step)'"))
     }
     let key = TaskKey(claim, in: context.run)
-    let state = Running(step, trustedUntil: trustedUntil)
+    let state = RunningStep(step, trustedUntil: trustedUntil)
     running.withLock { $0[key] = state }
     collector.async { [self] in
       do throws(Job.Failure) {
@@ -215,7 +187,7 @@ public final class ProcessExecutor: StepExecutor {
     let foreign = ForeignStep(
       identity: identity, mark: mark, control: journal.map(control), queue: collector)
     // Its lock was taken a moment ago: it holds longer than those that were renewed last.
-    var state = Running(step, trustedUntil: trust.withLock { $0 })
+    var state = RunningStep(step, trustedUntil: trust.withLock { $0 })
     state.foreign = foreign
     running.withLock { $0[key] = state }
     if let deadlines = state.deadlines { foreign.guard(deadlines) }
@@ -285,7 +257,7 @@ public final class ProcessExecutor: StepExecutor {
   }
 
   private func stop(_ key: TaskKey, _ reason: String, isTimeout: Bool) {
-    let state = running.withLock { running -> Running? in
+    let state = running.withLock { running -> RunningStep? in
       guard running[key] != nil, running[key]?.stop == nil else { return nil }
       running[key]?.stop = (reason, isTimeout)
       return running[key]
@@ -293,7 +265,7 @@ public final class ProcessExecutor: StepExecutor {
     if let state { terminate(state) }
   }
 
-  private func terminate(_ state: Running) {
+  private func terminate(_ state: RunningStep) {
     let killAt = LocalClock.sinceBoot + max(0, state.killAfter.microseconds)
     if !state.tickets.isEmpty { keeper.stop(state.tickets, killAt: killAt) }
     state.foreign?.stop(killAt: killAt)
@@ -302,7 +274,7 @@ public final class ProcessExecutor: StepExecutor {
   private func stopReason(_ key: TaskKey) -> String? { running.withLock { $0[key]?.stop?.reason } }
 
   @discardableResult
-  private func forget(_ key: TaskKey) -> Running? {
+  private func forget(_ key: TaskKey) -> RunningStep? {
     let state = running.withLock { $0.removeValue(forKey: key) }
     state?.timeout?.cancel()
     if let foreign = state?.foreign {

@@ -11,9 +11,11 @@ public struct ProgramDocument: Sendable, Hashable {
   /// What is doubtful in it, in file order.
   public let warnings: [Diagnostic]
 
-  /// Reads the file at `path`.
-  public static func read(path: String) throws(DocumentError) -> ProgramDocument {
-    try parse(try FileBytes.read(path: path), file: path)
+  /// Reads the file at `path`; what `check` finds besides is told with its place too.
+  public static func read(
+    path: String, check: (Program) -> [Problem] = { _ in [] }
+  ) throws(DocumentError) -> ProgramDocument {
+    try parse(try FileBytes.read(path: path), file: path, check: check)
   }
 
   /// Reads `text`, the content of `file`.
@@ -22,14 +24,16 @@ public struct ProgramDocument: Sendable, Hashable {
   }
 
   /// Reads `bytes`, the content of `file`.
-  public static func parse(_ bytes: [UInt8], file: String) throws(DocumentError) -> ProgramDocument {
+  public static func parse(
+    _ bytes: [UInt8], file: String, check: (Program) -> [Problem] = { _ in [] }
+  ) throws(DocumentError) -> ProgramDocument {
     var source = try Source(bytes, file: file)
     guard var program = source.read(ProgramKeys.section, into: Program(name: "")) else {
       throw .invalid(source.diagnostics)
     }
     // A file without a name has been told so.
     if program.name.isEmpty { program.name = "unnamed" }
-    source.reader.add(program.problems())
+    source.reader.add(program.problems() + check(program))
     let diagnostics = source.diagnostics
     if diagnostics.contains(where: { $0.severity == .error }) { throw .invalid(diagnostics) }
     do {

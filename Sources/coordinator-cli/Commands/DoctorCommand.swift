@@ -36,6 +36,7 @@ struct DoctorCommand: AsyncParsableCommand {
     findings += await storeFindings()
     findings += directoryFindings()
     findings.append(shellFinding())
+    findings.append(limitFinding())
     if json {
       let rows = findings.map { finding in
         JSONObject([
@@ -165,5 +166,15 @@ struct DoctorCommand: AsyncParsableCommand {
     return Finding(
       name: "shell", isWell: isThere, text: isThere ? "/bin/sh" : "/bin/sh can't be run",
       mend: isThere ? "" : "steps with shell: need it")
+  }
+  /// Nothing is wrong without cgroups; what they would add is told.
+  private func limitFinding() -> Finding {
+    let support = LimitSupport.onThisHost
+    let how = "memory by \(support.memory.rawValue), cpu by \(support.cpu.rawValue)"
+    guard let reason = support.reason else { return Finding(name: "limits", isWell: true, text: how) }
+    return Finding(
+      name: "limits", isWell: true, text: "\(how); no cgroup: \(reason)",
+      mend:
+        "limits of all processes of a step together need a cgroup of the agent's own (systemd: Delegate=yes)")
   }
 }

@@ -30,7 +30,7 @@ struct ValidateCommand: ParsableCommand {
     for file in files {
       var diagnostics: [Diagnostic] = []
       do {
-        let document = try ProgramDocument.read(path: file)
+        let document = try ProgramDocument.read(path: file, check: LimitSupport.onThisHost.shortcomings)
         diagnostics = document.warnings
         results.append(Self.row(file, document, diagnostics))
         if !json { Say.line("\(file): ok, program \(document.program.name) \(document.version)") }

@@ -77,6 +77,8 @@ struct Driver {
     }
     signals.stop()
     progress.finish()
+    // What its steps have left running in the background was not to outlive it.
+    if ending == .over(.cancelled) { await executor.endLeftovers(of: run) }
     await executor.finished(run: run)
     await dismiss(agent)
     await slot.keeper.quit()
@@ -98,7 +100,7 @@ struct Driver {
       keeper: slot.keeper,
       places: .init(
         logs: options.logDirectory(configuration), files: options.workDirectory(configuration) + "/files"),
-      environment: ProcessInfo.processInfo.environment, secrets: secrets,
+      cgroups: slot.cgroups, environment: ProcessInfo.processInfo.environment, secrets: secrets,
       credentials: [open.url.password].compactMap { $0 })
   }
 

@@ -53,8 +53,11 @@ struct StepRunningOptions: ParsableArguments {
     try Places.make(directory)
     let incarnation = UUID().uuidString
     let journal = "\(directory)/\(incarnation).journal"
+    // Before the keeper, which is to be where this process is.
+    let cgroups = try? CgroupTree.prepare()
     KeeperSlot.current = KeeperSlot(
-      keeper: try Keeper.launch(journal: journal), journal: journal, incarnation: incarnation)
+      keeper: try Keeper.launch(journal: journal), journal: journal, incarnation: incarnation,
+      cgroups: cgroups)
   }
 }
 
@@ -63,6 +66,8 @@ struct KeeperSlot: Sendable {
   let keeper: Keeper
   let journal: String
   let incarnation: String
+  /// Where steps with limits get a cgroup, if this process may make one.
+  let cgroups: CgroupTree?
 
   // Set once by the main thread before there is another, read after.
   nonisolated(unsafe) static var current: KeeperSlot?
