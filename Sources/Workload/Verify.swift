@@ -17,7 +17,8 @@ extension WorkloadDatabase {
   /// Compares every document with what it should be after all that was recorded: that it is there, its revision, its
   /// content. For databases that were restored or copied.
   ///
-  /// Nobody may work on the documents meanwhile. Memory does not grow with their number.
+  /// Nobody may work on the documents meanwhile: here that is kept out, on a replica it is noticed. Memory does not grow
+  /// with their number.
   ///
   /// - Throws: ``WorkloadError`` (`notSetUp`, `busy`, `timedOut`), ``DatabaseError``, CancellationError.
   public func verify(
@@ -47,6 +48,11 @@ extension WorkloadDatabase {
         try session.query(
           "SELECT COUNT(*) FROM wl_document WHERE id < 0 OR id >= \(documents)"
         ).first?.int(0) ?? 0
+      }
+      guard try await self.find() == state else {
+        throw WorkloadError(
+          .busy,
+          "the documents of db \(url) changed while they were read; stop the executions, and verify again")
       }
       inspection.add(strangers, "rows beyond the documents that were written: \(strangers)")
       listener(.verifying(done: documents, total: documents))

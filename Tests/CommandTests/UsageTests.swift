@@ -56,7 +56,7 @@ struct UsageTests {
       #expect(top.stdout.contains("EXAMPLE"))
       let names = """
         run validate graph program submit status runs tasks logs wait trigger cancel pause resume recover rerun mark why \
-        diff init example schema db doctor
+        diff init example schema db doctor workload
         """
       for name in names.split(separator: " ").map(String.init) {
         #expect(top.stdout.contains("\n  \(name) "), "\(name)")

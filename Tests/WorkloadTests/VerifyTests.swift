@@ -1,4 +1,5 @@
 import Database
+import Drivers
 import TestSupport
 import Testing
 import Workload
@@ -44,6 +45,30 @@ struct VerifyTests {
       try await world.execute("DELETE FROM wl_document")
       let found = try await world.workload.verify()
       #expect(found.faultCount == 100 && found.faults.count == WorkloadDatabase.describedFaults)
+    }
+  }
+
+  @Test("documents that change while they are read are no faults", arguments: TestStore.all)
+  func replica(kind: TestStore.Kind) async throws {
+    try await World.with(kind) { world in
+      let workload = world.workload
+      _ = try await workload.setUp(WorkloadParameters(total: 10, size: 1, updatesPerRun: 3), fills: true)
+      // On a replica nothing keeps the changes out that come from its primary: here, what a statement beside makes.
+      let error = try await workloadError {
+        _ = try await workload.verify { happening in
+          guard case .verifying(done: 0, _) = happening else {
+            Issue.record("it went on")
+            return
+          }
+          do {
+            let session = try Drivers.driver(for: workload.url).open(workload.url)
+            try session.execute("UPDATE wl_workload SET runs = runs + 1")
+          } catch {
+            Issue.record(error)
+          }
+        }
+      }
+      #expect(error.kind == .busy)
     }
   }
 }
