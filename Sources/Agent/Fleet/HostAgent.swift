@@ -26,6 +26,8 @@ public final class HostAgent: Sendable {
     public var retention: TimeSpan?
     /// Where logs of steps are.
     public var logs: String
+    /// The journal of its keeper, beside those of earlier agents; nil: it does not clear up after those.
+    public var journal: String?
 
     /// The defaults, for `host` with logs below `logs`.
     public init(host: String, logs: String) {

@@ -34,7 +34,12 @@ extension HostAgentLoop {
       wantedChores.remove(chore)
       if chore == .orphans {
         let known = desks.mapValues { Set($0.held.keys).union($0.departing).union($0.ends.map(\.number)) }
-        start(chore, &group) { agent in try await agent.adoptOrphans(known: known) }
+        let isFirst = !hasSwept
+        hasSwept = true
+        start(chore, &group) { agent in
+          try await agent.adoptOrphans(known: known)
+          try await agent.sweep(always: isFirst)
+        }
       } else {
         start(chore, &group) { agent in try await agent.perform(chore) }
       }

@@ -23,6 +23,7 @@ struct HostAgentLoop {
   var nextPublishing = ContinuousClock.now
   var nextOrphans = ContinuousClock.now
   var nextRetention = ContinuousClock.now
+  var hasSwept = false
   var isReplaced = false
   /// When orphans were last looked for: what a heartbeat asked for before shows may have been adopted by that.
   var adoptedAt = ContinuousClock.now
@@ -143,7 +144,9 @@ struct HostAgentLoop {
     agent.capacity.give(1)
     let key = TaskKey(held.claim, in: run)
     var parting = held.parting
-    if parting == nil, outcome.wasCutOff {
+    if parting == nil, outcome.wasWithheld {
+      parting = .givenBack("not started: its lock could not be relied on any more")
+    } else if parting == nil, outcome.wasCutOff {
       parting = .givenBack("cut off from the store, and stopped in time")
     }
     switch parting {
@@ -155,7 +158,7 @@ struct HostAgentLoop {
     case .givenBack(let reason):
       log.warning("given back", metadata: metadata(held.claim, run).merging(["reason": "\(reason)"]) { $1 })
       let task = HeldTask(run: run, number: number, fence: fence)
-      let isLoss = outcome.wasCutOff
+      let (isLoss, isUnstarted) = (outcome.wasCutOff && !outcome.wasWithheld, outcome.wasWithheld)
       desks[run]?.departing.insert(number)
       group.addTask { [agent] in
         try await agent.unlessCancelled {
@@ -163,7 +166,7 @@ struct HostAgentLoop {
             if isLoss {
               try await agent.store.lose([task], of: run, because: reason)
             } else {
-              try await agent.store.yield([task], because: reason)
+              try await agent.store.yield([task], because: reason, unstarted: isUnstarted)
             }
           }
           agent.mailbox.post(.parted(key))
