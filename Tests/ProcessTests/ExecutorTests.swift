@@ -180,7 +180,8 @@ struct ExecutorTests {
   func earlier(next: (number: Int64, recovery: Int), isKept: Bool) async throws {
     try await World.withDirectory { directory in
       let (journal, said, token) = ("\(directory)/a.journal", "\(directory)/said", Wild.token())
-      let script = "setsid env -i /bin/sh -c 'trap \"\" TERM; sleep 1000; :' \(token) & sleep 1000; : \(token)"
+      let script =
+        "setsid env -i /bin/sh -c 'trap \"\" TERM; sleep 1000; :' \(token) & sleep 1000; : \(token)"
       let probe = try Probe.start(["run", journal, directory, script, "0"], output: said)
       try await until { begins("ready", in: said) }
       let old = try #require(try probe.identities("keeper", in: said).first)

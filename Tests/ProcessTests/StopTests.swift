@@ -62,7 +62,8 @@ struct StopTests {
           StrayProcesses(identity: entry.identity, mark: entry.mark).end()
         case .sweep:
           let swept = await KeeperJournal.sweep(
-            directory: directory, abandoned: KeeperJournal.abandoned(in: directory, except: "")) { _ in false }
+            directory: directory, abandoned: KeeperJournal.abandoned(in: directory, except: "")
+          ) { _ in false }
           #expect(swept.steps == 1)
         }
         // The keeper waits for the last of them, and leaves.
@@ -92,7 +93,8 @@ struct StopTests {
         probe.kill()
         try await until { !LocalProcess.isAlive(keeper) }
         let swept = await KeeperJournal.sweep(
-            directory: directory, abandoned: KeeperJournal.abandoned(in: directory, except: "")) { _ in false }
+          directory: directory, abandoned: KeeperJournal.abandoned(in: directory, except: "")
+        ) { _ in false }
         #expect(swept == KeeperJournal.Swept(journals: 1, steps: 1, files: 0))
         #expect(Wild.processes(with: token) == [], "\(wild.testDescription)")
       }

@@ -5,7 +5,9 @@ import Testing
 
 @Suite("The keeper and its journal outlive", .timeLimit(.minutes(2)))
 struct SurvivalTests {
-  @Test("an agent that is killed: what its keeper has not read yet is never started, and nobody takes it for ended")
+  @Test(
+    "an agent that is killed: what its keeper has not read yet is never started, and nobody takes it for ended"
+  )
   func queuedStart() async throws {
     try await World.withDirectory { directory in
       let (journal, token, said) = ("\(directory)/journal", Wild.token(), "\(directory)/said")

@@ -95,7 +95,8 @@ extension HostAgent {
     // Only now, when nothing can be added to those journals. An agent of another host may share the directory.
     let runs = await KeeperJournal.runs(in: directory)
     let held = Set(
-      try await touch.reach { _ in try await self.store.heldTasks(of: runs) }.map { "\($0.run)/\($0.number)" })
+      try await touch.reach { _ in try await self.store.heldTasks(of: runs) }.map { "\($0.run)/\($0.number)" }
+    )
     let swept = await KeeperJournal.sweep(directory: directory, abandoned: abandoned) { attempt in
       held.contains(attempt.split(separator: "/").prefix(2).joined(separator: "/"))
     }

@@ -193,7 +193,9 @@ extension KeeperJournal {
   /// Files and processes are waited for on a thread of its own; nil if there can be none.
   private static func onThread<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T? {
     await withCheckedContinuation { continuation in
-      let isStarted = BackgroundThread.start(named: "journal-sweep") { continuation.resume(returning: body()) }
+      let isStarted = BackgroundThread.start(named: "journal-sweep") {
+        continuation.resume(returning: body())
+      }
       if !isStarted { continuation.resume(returning: nil) }
     }
   }
