@@ -141,6 +141,8 @@ public final class HostAgent: Sendable {
     }
     guard let result = outcome.take().first else { throw CancellationError() }
     let ending = try result.get()
+    // Who takes over what runs goes by the journal as soon as the goodbye is said.
+    await adopter?.close()
     _ = try await touch.attempt { try await self.store.dismiss(agent: self.agent) }
     return ending
   }

@@ -180,7 +180,7 @@ struct HostAgentLoop {
     described["status"] = "\(outcome.status.rawValue)"
     if let code = outcome.exitCode { described["exit"] = "\(code)" }
     if let message = outcome.message { described["message"] = "\(message)" }
-    log.log(level: outcome.status == .success ? .info : .warning, "step ended", metadata: described)
+    log.log(level: outcome.status == .success ? .debug : .warning, "step ended", metadata: described)
     desks[run, default: RunDesk()].ends.append(
       TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
     desks[run]?.endedKeys.append(TaskKey(claim, in: run))
@@ -245,7 +245,7 @@ struct HostAgentLoop {
   private mutating func start(_ claim: Claim, _ run: String, _ sinceBoot: Int64) {
     guard let context = desks[run]?.context else { return }
     let number = claim.task.number
-    log.info("step started", metadata: metadata(claim, run))
+    log.debug("step started", metadata: metadata(claim, run))
     guard context.plan.steps[claim.task.step]?.isEmpty != true else {
       agent.capacity.give(1)
       return note(claim, run, Outcome(.success))

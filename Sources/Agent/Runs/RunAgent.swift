@@ -183,7 +183,7 @@ public final class RunAgent: Sendable {
 
   private func start(_ claim: Claim, _ context: RunContext, _ state: inout State) {
     let number = claim.task.number
-    log.info("step started", metadata: metadata(claim))
+    log.debug("step started", metadata: metadata(claim))
     listener(.started(claim))
     if context.plan.steps[claim.task.step]?.isEmpty == true {
       note(claim, Outcome(.success), &state)
@@ -201,7 +201,7 @@ public final class RunAgent: Sendable {
     described["status"] = "\(outcome.status.rawValue)"
     if let code = outcome.exitCode { described["exit"] = "\(code)" }
     if let message = outcome.message { described["message"] = "\(message)" }
-    log.log(level: outcome.status == .success ? .info : .warning, "step ended", metadata: described)
+    log.log(level: outcome.status == .success ? .debug : .warning, "step ended", metadata: described)
     listener(.ended(claim, outcome))
     state.ends.append(TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
     state.endedKeys.append(TaskKey(claim, in: run))

@@ -34,6 +34,8 @@ public final class ProcessExecutor: StepExecutor {
   private let secrets: [String: String]
   private let running = Mutex<[TaskKey: RunningStep]>([:])
   private let ended = Mutex<[TaskKey: Ended]>([:])
+  /// Starts that the keeper has not answered, and whether there are to be no more.
+  private let starts = Mutex<(underWay: Int, areOver: Bool)>((0, false))
   /// The latest time anybody vouched for.
   private let trust = Mutex<Int64?>(nil)
   /// Earlier agents' keepers, by their journals.
@@ -130,11 +132,21 @@ public final class ProcessExecutor: StepExecutor {
     let state = running.withLock { $0[key] }
     if let stop = state?.stop { return then(ProcessEnd(.notStarted("not started: \(stop.reason)"))) }
     do { try fault(.spawnBefore) } catch { return then(ProcessEnd(.notStarted("\(error)"))) }
+    let mayStart = starts.withLock { starts in
+      if !starts.areOver { starts.underWay += 1 }
+      return !starts.areOver
+    }
+    guard mayStart else {
+      var end = ProcessEnd(.notStarted("its agent was about to leave"))
+      end.wasCutOff = true
+      return then(end)
+    }
     var request = request
     request.deadlines = state?.deadlines
     request.startBefore = state?.trustedUntil
     let trustedUntil = state?.trustedUntil
     keeper.begin(request) { [self] result in
+      starts.withLock { $0.underWay -= 1 }
       switch result {
       case .failure(let end): collector.async { then(end) }
       case .success(let handle):
@@ -176,6 +188,14 @@ public final class ProcessExecutor: StepExecutor {
       return former
     }
     former?.cancel()
+  }
+
+  /// Starts nothing any more, and returns when the keeper's journal tells of all that was: from then on the next agent of
+  /// this host can go by it.
+  public func close() async {
+    starts.withLock { $0.areOver = true }
+    // The keeper answers each, or is gone.
+    while starts.withLock({ $0.underWay > 0 }) { try? await Task.sleep(for: .milliseconds(5)) }
   }
 
   // MARK: Steps of earlier agents
