@@ -3,11 +3,14 @@ import Logging
 
 /// What an agent does beside its runs: looks, and what somebody has to do for everybody. One of a kind at a time.
 extension HostAgentLoop {
+  /// Whether nothing is in the way of a look.
+  var mayLook: Bool {
+    !chores.contains(.look) && queues.newest >= 0 && desks.values.count(where: \.isInFlight) < 8
+  }
+
   mutating func startChores(_ group: inout Group) {
     let now = ContinuousClock.now
-    if !chores.contains(.look), now >= nextLook, queues.newest >= 0,
-      desks.values.count(where: \.isInFlight) < 8
-    {
+    if mayLook, now >= nextLook {
       nextLook = now + .seconds(5)
       let free = isTaking ? agent.capacity.free : 0
       start(.look, &group) { [queues] agent in

@@ -64,12 +64,15 @@ struct HostAgentLoop {
   /// How long nothing needs to be done unless something happens.
   var pause: Duration {
     let now = ContinuousClock.now
-    var next = nextLook
-    if !followed.isEmpty { next = min(next, nextPublishing) }
+    var next = now + .seconds(5)
+    // What is under way leaves a message when it is done; until then its next time, which may have passed, is nothing to
+    // get up for.
+    if mayLook { next = min(next, nextLook) }
+    if !followed.isEmpty, !chores.contains(.publishing) { next = min(next, nextPublishing) }
     for desk in desks.values {
       if let moment = desk.notBefore, moment > now { next = min(next, moment) }
     }
-    return max(.milliseconds(1), min(next - now, .seconds(5)))
+    return max(.milliseconds(1), next - now)
   }
 
   // MARK: What happened
