@@ -5,16 +5,18 @@ import Model
 extension SQLStore {
   /// Records ends, does what is due, and takes tasks: one transaction under the run's lock.
   public func advance(_ request: AdvanceRequest) async throws -> Advance {
-    let advance = try await write { session in
-      let advance = try self.advance(request, session)
+    let (advance, written) = try await write { session in
+      let done = try self.advance(request, session)
       try fault(.endBeforeCommit, session)
-      return advance
+      return done
     }
     try fault(.endAfterCommit, nil)
+    if written >= Self.manyRows { await refreshStatistics() }
     return advance
   }
 
-  private func advance(_ request: AdvanceRequest, _ session: any Session) throws -> Advance {
+  /// - Returns: The answer, and how many tasks were written.
+  private func advance(_ request: AdvanceRequest, _ session: any Session) throws -> (Advance, Int) {
     var run = try lock(request.run, session)
     var history: [Changes.HistoryEntry] = []
     var superseded: [Int64] = []
@@ -25,6 +27,7 @@ extension SQLStore {
     }
     history += changes.history
     run = run.after(changes)
+    var written = changes.tasks.count
 
     var claims: [Claim] = []
     if run.state.status == .running, !run.state.isStopped, request.slots > 0, try mayTake(request, session) {
@@ -42,6 +45,7 @@ extension SQLStore {
         }
         history += grown.history
         run = run.after(grown)
+        written += grown.tasks.count
         claims += try Claimer(store: self, session: session, run: run, request: request)
           .claim(request.slots - claims.count)
       }
@@ -55,12 +59,13 @@ extension SQLStore {
     }
     let nextDue = try nextDue(run.state.key, now: run.state.now.microseconds, session)
     try keepWake(of: run, nextDue: nextDue, isSeen: request.queues != nil, session)
-    return Advance(
+    let answer = Advance(
       context: RunContext(
         run: run.state.id, plan: run.plan, recovery: run.state.recovery, parameters: run.state.parameters),
       status: run.state.status, stopsRunning: run.state.verdict == nil ? nil : run.state.message ?? "stopped",
       claims: claims, superseded: superseded, history: history,
       nextDue: nextDue, active: run.state.active)
+    return (answer, written)
   }
 
   /// A draining host takes nothing, whether its agent knows of it already or not.
