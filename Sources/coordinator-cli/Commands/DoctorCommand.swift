@@ -80,7 +80,7 @@ struct DoctorCommand: AsyncParsableCommand {
 
   private func storeFindings() async -> [Finding] {
     do {
-      let url = try storeOptions.url().url
+      let url = try await storeOptions.url().url
       if url.kind == .sqlite, let path = url.path, !url.isMemory,
         !FileManager.default.fileExists(atPath: path)
       {
