@@ -14,7 +14,8 @@ public enum OpenVault {
   /// The secret `name`. Blocks.
   ///
   /// - Throws: ``SecretError``.
-  static func secret(_ name: String, of configuration: Configuration, _ offer: KeyOffer) throws -> SecretBytes {
+  static func secret(_ name: String, of configuration: Configuration, _ offer: KeyOffer) throws -> SecretBytes
+  {
     let vault = try VaultFile(besideConfiguration: configuration.file, home: Places.home).read()
     let secret = try vault.value(of: name, with: key(of: vault, offer))
     let isFirst = wasWarned.withLock { wasWarned in
@@ -55,7 +56,9 @@ extension Configuration {
   /// The secret that `text`, an entry under `databases`, refers to.
   public func secretName(in text: String) -> String? {
     if text.hasPrefix(Self.secretPrefix) { return String(text.dropFirst(Self.secretPrefix.count)) }
-    guard let password = (try? StoreURL(text))?.password, password.hasPrefix(Self.secretPrefix) else { return nil }
+    guard let password = (try? StoreURL(text))?.password, password.hasPrefix(Self.secretPrefix) else {
+      return nil
+    }
     return String(password.dropFirst(Self.secretPrefix.count))
   }
 

@@ -17,7 +17,8 @@ extension Configuration {
   /// secret of the vault is needed, which `key` opens.
   ///
   /// - Returns: The URL, and the text that a later call can be given for it: never one with a secret.
-  public func located(_ text: String, as noun: String, key: KeyOffer) throws -> (text: String, url: StoreURL) {
+  public func located(_ text: String, as noun: String, key: KeyOffer) throws -> (text: String, url: StoreURL)
+  {
     if let entry = databases[text] {
       let url = try url(entry, key)
       return (entry.hasPrefix(Self.secretPrefix) ? text : Places.expanded(entry), url)

@@ -3,7 +3,8 @@ import Glibc
 /// Keeps a password where no Swift string could hold it, and shows it for the length of a call.
 public protocol PasswordKeeper: AnyObject, Sendable {
   /// Shows the password as C reads text.
-  func withCString<T, Failure: Error>(_ body: (UnsafePointer<CChar>) throws(Failure) -> T) throws(Failure) -> T
+  func withCString<T, Failure: Error>(_ body: (UnsafePointer<CChar>) throws(Failure) -> T) throws(Failure)
+    -> T
 }
 
 /// A password that is not in the text of a URL. What a store is does not depend on who keeps its password, so any two

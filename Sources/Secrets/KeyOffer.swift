@@ -72,7 +72,8 @@ public struct KeyOffer: Sendable, Hashable {
     let key = try settings.key(from: passphrase)
     guard key.id == vault.keyID else {
       throw SecretError(
-        .wrongPassphrase, "the passphrase", "it is not that of the vault", "give the one of its last rotation")
+        .wrongPassphrase, "the passphrase", "it is not that of the vault", "give the one of its last rotation"
+      )
     }
     return key
   }

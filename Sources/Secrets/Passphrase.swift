@@ -66,7 +66,8 @@ public struct PassphraseSettings: Sendable, Hashable {
   public static func check(_ passphrase: SecretBytes) throws(SecretError) {
     guard passphrase.count >= shortest else {
       throw SecretError(
-        .weakPassphrase, "the passphrase", "it has fewer than \(shortest) characters", "take four words or more")
+        .weakPassphrase, "the passphrase", "it has fewer than \(shortest) characters",
+        "take four words or more")
     }
   }
 }

@@ -8,7 +8,8 @@ import CSodium
 /// Inside are, for each secret, its name's length in 2 bytes, the name, the value's length in 4, the value.
 public struct SealedExport: Sendable, CustomStringConvertible {
   private static let version = "evx1"
-  private static let overhead = Int(crypto_box_curve25519xsalsa20poly1305_PUBLICKEYBYTES)
+  private static let overhead =
+    Int(crypto_box_curve25519xsalsa20poly1305_PUBLICKEYBYTES)
     + Int(crypto_box_curve25519xsalsa20poly1305_MACBYTES)
   /// The most bytes of an export that are read.
   public static let limit = 4 << 20
@@ -40,7 +41,8 @@ public struct SealedExport: Sendable, CustomStringConvertible {
   public init(_ text: String) throws(SecretError) {
     let words = text.split(whereSeparator: \.isWhitespace)
     let parts = (words.first ?? "").split(separator: ".", omittingEmptySubsequences: false)
-    guard words.count == 1, parts.count == 3, parts[0] == Self.version, let data = Sodium.bytes(base64: parts[2]),
+    guard words.count == 1, parts.count == 3, parts[0] == Self.version,
+      let data = Sodium.bytes(base64: parts[2]),
       data.count >= Self.overhead, let point = Sodium.bytes(base64: parts[1]), point.count == PublicKey.length
     else { throw Self.broken }
     recipient = PublicKey(point: point)
@@ -75,7 +77,8 @@ public struct SealedExport: Sendable, CustomStringConvertible {
     .badExport, "the export", "it was changed or cut off on its way, or is none",
     "export again; standard input must be what `coordinator secret export` printed")
 
-  private static func pack(_ secrets: [(name: String, value: SecretBytes)]) throws(SecretError) -> SecretBytes {
+  private static func pack(_ secrets: [(name: String, value: SecretBytes)]) throws(SecretError) -> SecretBytes
+  {
     let count = secrets.reduce(0) { $0 + 6 + $1.name.utf8.count + $1.value.count }
     return try SecretBytes(count: count) { target in
       var place = 0
@@ -94,7 +97,9 @@ public struct SealedExport: Sendable, CustomStringConvertible {
     }
   }
 
-  private static func unpack(_ message: SecretBytes) throws(SecretError) -> [(name: String, value: SecretBytes)] {
+  private static func unpack(_ message: SecretBytes) throws(SecretError) -> [(
+    name: String, value: SecretBytes
+  )] {
     var place = 0
     func take(_ count: Int) throws(SecretError) -> Range<Int> {
       guard count <= message.count - place else { throw broken }

@@ -5,7 +5,9 @@ public enum SecretInput {
   /// Everything that comes from `descriptor` until its end. Blocks.
   ///
   /// - Throws: ``SecretError`` with `.badValue` if there is more than `limit` bytes, `.unreadable` if it can't be read.
-  public static func read(_ descriptor: Int32, limit: Int, from place: String) throws(SecretError) -> SecretBytes {
+  public static func read(_ descriptor: Int32, limit: Int, from place: String) throws(SecretError)
+    -> SecretBytes
+  {
     var count = 0
     let buffer = try SecretBytes(count: limit + 1) { (buffer) throws(SecretError) in
       while count <= limit {
@@ -26,7 +28,9 @@ public enum SecretInput {
   }
 
   /// The same without the end of its last line, which `echo` and editors add.
-  public static func line(_ descriptor: Int32, limit: Int, from place: String) throws(SecretError) -> SecretBytes {
+  public static func line(_ descriptor: Int32, limit: Int, from place: String) throws(SecretError)
+    -> SecretBytes
+  {
     let text = try read(descriptor, limit: limit, from: place)
     let count = text.withBytes { bytes in
       var count = bytes.count

@@ -57,7 +57,8 @@ public struct SecretURL: Sendable {
         while place < bytes.count {
           var byte = bytes[place]
           if byte == UInt8(ascii: "%") {
-            guard place + 2 < bytes.count, let high = digit(bytes[place + 1]), let low = digit(bytes[place + 2]),
+            guard place + 2 < bytes.count, let high = digit(bytes[place + 1]),
+              let low = digit(bytes[place + 2]),
               high << 4 | low != 0
             else {
               throw SecretError(

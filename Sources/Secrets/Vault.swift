@@ -46,7 +46,8 @@ public struct Vault: Sendable, Hashable {
   public func check(_ key: VaultKey) throws(SecretError) {
     guard key.id != keyID else { return }
     throw SecretError(
-      .wrongKey, "the vault", "its key is \(VaultKey.short(keyID)), and the one at hand is \(VaultKey.short(key.id))",
+      .wrongKey, "the vault",
+      "its key is \(VaultKey.short(keyID)), and the one at hand is \(VaultKey.short(key.id))",
       "name the right one with --key-file or --key-fd")
   }
 

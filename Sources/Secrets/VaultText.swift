@@ -9,7 +9,8 @@ extension Vault {
     case .file(let path): lines.append("  file: \(Self.quoted(path))")
     case .passphrase(let settings):
       lines.append(
-        "  passphrase: {salt: \"\(settings.salt)\", operations: \(settings.operations), memory: \(settings.memory)}")
+        "  passphrase: {salt: \"\(settings.salt)\", operations: \(settings.operations), memory: \(settings.memory)}"
+      )
     }
     lines.append(entries.isEmpty ? "entries: {}" : "entries:")
     for name in entries.keys.sorted() {

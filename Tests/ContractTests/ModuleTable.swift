@@ -7,7 +7,7 @@ enum ModuleTable {
     "Engine": ["Model"],
     "Runtime": [],
     "Digest": ["CSodium"],
-    "Secrets": ["CSodium", "Runtime"],
+    "Secrets": ["CSodium"],
     "Database": ["Runtime", "Digest"],
     "Drivers": ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
     "Storage": ["Model", "Calendars", "Engine", "Database", "Digest"],

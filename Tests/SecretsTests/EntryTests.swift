@@ -25,7 +25,8 @@ struct EntryTests {
     expect(.badValue) { try vault.set("s", to: SecretBytes(copying: []), with: key) }
     expect(.badValue) { try vault.set("s", to: secret("a\0b"), with: key) }
     expect(.badValue) {
-      try vault.set("s", to: SecretBytes(copying: [UInt8](repeating: 1, count: Vault.longestValue + 1)), with: key)
+      try vault.set(
+        "s", to: SecretBytes(copying: [UInt8](repeating: 1, count: Vault.longestValue + 1)), with: key)
     }
   }
 

@@ -34,7 +34,9 @@ struct ExportTests {
         try SealedExport(String(decoding: export.prefix(place), as: UTF8.self)).open(with: there)
       }
     }
-    for text in ["", "\n", "hunter2", "evx1..", "evx1.A.A", "evx1.a.b.c", String(repeating: "x", count: 1 << 16)] {
+    for text in [
+      "", "\n", "hunter2", "evx1..", "evx1.A.A", "evx1.a.b.c", String(repeating: "x", count: 1 << 16),
+    ] {
       expect(.badExport) { try SealedExport(text).open(with: there) }
     }
   }

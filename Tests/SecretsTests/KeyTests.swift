@@ -44,7 +44,7 @@ struct KeyTests {
   func broken() async throws {
     try await Scene.with { scene in
       let key = try scene.make(["s": "hunter2"])
-      let good = try scene.text(of: "secrets.key")
+      let good = try scene.content(of: "secrets.key")
       let other = try VaultKey.random()
       try KeyFile(scene.directory + "/other.key").write([other])
       expect(.wrongKey) { try scene.secrets(KeyOffer(file: scene.directory + "/other.key")) }
@@ -74,7 +74,7 @@ struct KeyTests {
   func flips() async throws {
     try await Scene.with { scene in
       try scene.make(["s": "hunter2"])
-      let good = Array(try scene.text(of: "secrets.key").utf8)
+      let good = Array(try scene.content(of: "secrets.key").utf8)
       let start = try #require(good.firstIndex(of: UInt8(ascii: "\n"))) + 1
       for place in good.indices.dropFirst(start).dropLast() {
         var changed = good
@@ -90,7 +90,7 @@ struct KeyTests {
   func fromDescriptor() async throws {
     try await Scene.with { scene in
       try scene.make(["s": "hunter2"])
-      let line = try scene.text(of: "secrets.key")
+      let line = try scene.content(of: "secrets.key")
       try FileManager.default.removeItem(atPath: scene.keyFile)
       #expect(try scene.secrets(KeyOffer(descriptor: Scene.descriptor(line))) == ["s": "hunter2"])
       let bare = String(line.split(separator: "\n").last ?? "")
@@ -103,19 +103,26 @@ struct KeyTests {
   @Test("a passphrase opens the vault, another does not; its settings can't be weakened")
   func passphrase() async throws {
     try await Scene.with { scene in
-      expect(.weakPassphrase) { try scene.vault.make(passphrase: { () throws(SecretError) in try .init(copying: [1]) }) }
+      expect(.weakPassphrase) {
+        try scene.vault.make(passphrase: { () throws(SecretError) in try .init(copying: [1]) })
+      }
       let key = try scene.vault.make(passphrase: { () throws(SecretError) in
         try SecretBytes(copying: Array("four words and more".utf8))
       })
       try scene.vault.change { try $0.set("s", to: secret("hunter2"), with: key) }
       #expect(
-        try scene.secrets(KeyOffer(descriptor: Scene.descriptor("four words and more\n"))) == ["s": "hunter2"])
-      expect(.wrongPassphrase) { try scene.secrets(KeyOffer(descriptor: Scene.descriptor("four words and mor"))) }
+        try scene.secrets(KeyOffer(descriptor: Scene.descriptor("four words and more\n"))) == ["s": "hunter2"]
+      )
+      expect(.wrongPassphrase) {
+        try scene.secrets(KeyOffer(descriptor: Scene.descriptor("four words and mor")))
+      }
       let handed = try KeyOffer.handOn(key, as: nil)
       #expect(try scene.secrets(KeyOffer(descriptor: handed)) == ["s": "hunter2"])
-      let text = try scene.text(of: "secrets.yaml")
+      let text = try scene.content(of: "secrets.yaml")
       for (setting, others) in [
-        ("memory: 268435456", ["memory: 65536", "memory: 268435455", "memory: 99999999999999", "memory: -1"]),
+        (
+          "memory: 268435456", ["memory: 65536", "memory: 268435455", "memory: 99999999999999", "memory: -1"]
+        ),
         ("operations: 3", ["operations: 1", "operations: 0", "operations: 4000000", "operations: 2.5"]),
         ("salt: \"", ["salt: \"A", "salt: \"=", "salt: \"\", x: \""]),
       ] {

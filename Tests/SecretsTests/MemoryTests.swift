@@ -9,11 +9,13 @@ struct MemoryTests {
   func flags() throws {
     let kept = try secret("hunter2")
     let address = kept.withBytes { UInt(bitPattern: $0.baseAddress) }
-    let maps = try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8)
+    // Not by contentsOfFile, which takes what the first read gives: the file has no size.
+    let file = try #require(FileHandle(forReadingAtPath: "/proc/self/smaps"))
+    let maps = String(decoding: try #require(try file.readToEnd()), as: UTF8.self)
     var isInside = false
     var flags: [Substring] = []
     for line in maps.split(separator: "\n") {
-      if let range = line.prefixMatch(of: /([0-9a-f]+)-([0-9a-f]+) /),
+      if let range = line.prefixMatch(of: #/([0-9a-f]+)-([0-9a-f]+) /#),
         let low = UInt(range.1, radix: 16), let high = UInt(range.2, radix: 16)
       {
         isInside = (low..<high).contains(address)
@@ -42,7 +44,7 @@ struct MemoryTests {
     #expect(try !kept.isSame(as: secret("hunter3")) && !kept.isSame(as: secret("hunter")))
   }
 
-  @Test("a process that opens a vault leaves no core dump, and one it starts may")
+  @Test("a process that has opened a vault leaves no core dump")
   func coreDumps() async throws {
     try await Scene.with { scene in
       try scene.make(["s": "hunter2"])
@@ -54,7 +56,8 @@ struct MemoryTests {
   @Test("a descriptor is read to its end, once, and closed; a line end is left out")
   func descriptors() throws {
     for (input, wanted) in [
-      ("hunter2\n", "hunter2"), ("hunter2", "hunter2"), ("hunter2\r\n", "hunter2"), ("a\nb\n", "a\nb"), ("\n", ""),
+      ("hunter2\n", "hunter2"), ("hunter2", "hunter2"), ("hunter2\r\n", "hunter2"), ("a\nb\n", "a\nb"),
+      ("\n", ""),
       ("", ""), ("a\r", "a\r"),
     ] {
       let descriptor = try Scene.descriptor(input)

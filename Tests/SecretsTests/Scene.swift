@@ -45,7 +45,7 @@ struct Scene {
     try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
   }
 
-  func text(of name: String) throws -> String {
+  func content(of name: String) throws -> String {
     try String(contentsOfFile: directory + "/" + name, encoding: .utf8)
   }
 

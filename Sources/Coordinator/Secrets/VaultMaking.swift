@@ -56,7 +56,8 @@ extension VaultFile {
         atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
       throw SecretError(
-        .unwritable, "the directory \(directory)", String(cString: strerror(errno)), "make it, or name another")
+        .unwritable, "the directory \(directory)", String(cString: strerror(errno)),
+        "make it, or name another")
     }
   }
 }

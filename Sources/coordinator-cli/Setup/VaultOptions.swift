@@ -74,7 +74,9 @@ enum SecretChecks {
     for (tag, text) in configuration.databases.sorted(by: { $0.key < $1.key }) {
       if let name = configuration.secretName(in: text) { uses[name, default: []].append(tag) }
     }
-    if let name = configuration.store.flatMap(configuration.secretName) { uses[name, default: []].append("store") }
+    if let name = configuration.store.flatMap(configuration.secretName) {
+      uses[name, default: []].append("store")
+    }
     return uses
   }
 

@@ -196,7 +196,8 @@ struct SecretCommand: ParsableCommand {
   /// `coordinator secret rotate`.
   struct Rotate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Encrypts all secrets with a new key, or that of a new passphrase, and prints the new public key.",
+      abstract:
+        "Encrypts all secrets with a new key, or that of a new passphrase, and prints the new public key.",
       discussion: """
         Stopped at any moment, the vault opens as before or as after. Agents that run go on with the passwords they have; \
         the passwords themselves are as they were, so change them too if the former key was seen.
@@ -214,7 +215,8 @@ struct SecretCommand: ParsableCommand {
       let file = try vault.file()
       let (content, key) = try await VaultOptions.blocking { [newKeyFd, offer = vault.key.offer] in
         try file.rotate(
-          offer, newPassphrase: { try newKeyFd.map { try KeyOffer.text(of: $0) } ?? VaultOptions.newPassphrase() })
+          offer,
+          newPassphrase: { try newKeyFd.map { try KeyOffer.text(of: $0) } ?? VaultOptions.newPassphrase() })
       }
       Say.line("\(key.publicKey)")
       let count = content.entries.count

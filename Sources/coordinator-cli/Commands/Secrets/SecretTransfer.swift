@@ -86,7 +86,8 @@ extension SecretCommand {
               why: "the vault has other values", mend: "add --yes")
           }
           if !dryRun {
-            for (name, value) in secrets where changes.contains(where: { $0.name == name && $0.change != .same }) {
+            for (name, value) in secrets
+            where changes.contains(where: { $0.name == name && $0.change != .same }) {
               try vault.set(name, to: value, with: key)
             }
           }
