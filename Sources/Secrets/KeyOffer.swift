@@ -49,10 +49,11 @@ public struct KeyOffer: Sendable, Hashable {
     }
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw failure() }
-    defer { close(ends[1]) }
     // A pipe takes 64 KiB before anybody reads.
     let text = try KeyText.text(of: [key])
     let isWritten = text.withBytes { write(ends[1], $0.baseAddress, $0.count) == $0.count }
+    // Before the number that is wanted is taken, which may be this one's.
+    close(ends[1])
     guard isWritten else { throw failure() }
     guard let wanted, wanted != ends[0] else { return ends[0] }
     defer { close(ends[0]) }

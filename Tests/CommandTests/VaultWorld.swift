@@ -9,7 +9,8 @@ extension World {
   var tagged: [String: String] { ["EVENTOR_STORE": "prod", "EVENTOR_CONFIG": path("eventor.yaml")] }
 
   /// Makes a vault with its key at `key`, and a configuration in which `prod` is the secret `name`.
-  func makeVault(_ entry: String = "secret:prod", from place: SourceLocation = #_sourceLocation) async throws {
+  func makeVault(_ entry: String = "secret:prod", from place: SourceLocation = #_sourceLocation) async throws
+  {
     try write("eventor.yaml", "databases: {prod: \"\(entry)\"}\n")
     let made = try await start(["secret", "init", "--key-file", path("key")], env: tagged).answer(from: place)
     #expect(made.code == 0, "\(made)", sourceLocation: place)
@@ -35,7 +36,8 @@ extension World {
     _ script: String, env: [String: String] = [:], from place: SourceLocation = #_sourceLocation
   ) async throws -> Answer {
     try await start(
-      ["-c", script], env: tagged.merging(["c": Executable.path]) { $1 }.merging(env) { $1 }, executable: "/bin/sh"
+      ["-c", script], env: tagged.merging(["c": Executable.path]) { $1 }.merging(env) { $1 },
+      executable: "/bin/sh"
     ).answer(from: place)
   }
 
