@@ -171,7 +171,7 @@ let package = Package(
     .testTarget(
       name: "UpdateLoopsTests", dependencies: ["Database", "Drivers", "TestSupport", "UpdateLoops"],
       swiftSettings: strict),
-    // Every way in which a vault can be wrong, the moments of a rotation, and databases opened through it.
+    // Every way in which a vault, a key or an export can be wrong, and the moments of a rotation.
     .testTarget(
       name: "SecretsTests", dependencies: ["Coordinator", "Documents", "Secrets"], swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.

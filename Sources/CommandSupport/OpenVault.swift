@@ -9,6 +9,8 @@ import Synchronization
 public enum OpenVault {
   /// Such a key, and where it came from. Keys of files are forgotten as soon as they were used.
   private static let passing = Mutex<(key: VaultKey, descriptor: Int32?)?>(nil)
+  /// Descriptors that were read: their numbers may be some other file's by now.
+  private static let read = Mutex<Set<Int32>>([])
   private static let wasWarned = Mutex(false)
 
   /// The secret `name`. Blocks.
@@ -30,6 +32,11 @@ public enum OpenVault {
 
   private static func key(of vault: Vault, _ offer: KeyOffer) throws(SecretError) -> VaultKey {
     if let known = passing.withLock({ $0?.key }), known.id == vault.keyID { return known }
+    if let descriptor = offer.descriptor, !read.withLock({ $0.insert(descriptor).inserted }) {
+      throw SecretError(
+        .wrongKey, "descriptor \(descriptor)", "it was read already, and the vault has another key by now",
+        "start the program again with the new one")
+    }
     let (key, isLasting) = try offer.key(of: vault)
     if !isLasting { passing.withLock { $0 = (key, offer.descriptor) } }
     return key

@@ -17,6 +17,8 @@ struct VaultCommandTests {
       let list = try await world.shell("$c secret list --output tsv --no-header --columns name,used_by")
       #expect(list.lines == ["prod\tprod", "spare\t"], "\(list)")
       #expect(try world.files(holding: "hunter2").names.isEmpty)
+      let doctor = try await world.shell("$c doctor --store sqlite::memory:")
+      #expect(doctor.stdout.contains("ok    secrets: 2 in"), "\(doctor)")
       let asked = try await world.shell("$c secret remove prod </dev/null")
       #expect(asked.code == 2 && asked.stderr.contains("--yes"), "\(asked)")
       let dry = try await world.shell("$c secret remove prod --dry-run")

@@ -116,7 +116,12 @@ struct KeyTests {
       expect(.wrongPassphrase) {
         try scene.secrets(KeyOffer(descriptor: Scene.descriptor("four words and mor")))
       }
-      let handed = try KeyOffer.handOn(key, as: nil)
+      let (_, next) = try scene.vault.rotate(
+        KeyOffer(descriptor: KeyOffer.handOn(key, as: nil)), newPassphrase: { try secret("another one") })
+      expect(.wrongKey) { try scene.secrets(KeyOffer(descriptor: KeyOffer.handOn(key, as: nil))) }
+      #expect(
+        try scene.secrets(KeyOffer(descriptor: Scene.descriptor("another one"))) == ["s": "hunter2"])
+      let handed = try KeyOffer.handOn(next, as: nil)
       #expect(try scene.secrets(KeyOffer(descriptor: handed)) == ["s": "hunter2"])
       let text = try scene.content(of: "secrets.yaml")
       for (setting, others) in [
