@@ -36,6 +36,8 @@ let package = Package(
     .target(name: "Runtime", swiftSettings: strict),
     // Bans a second hash function, and keys: it hashes public bytes only.
     .target(name: "Digest", dependencies: ["CSodium"], swiftSettings: strict),
+    // Bans keys and passwords in the clear anywhere else: the vault's encryption, its key files, memory for secrets.
+    .target(name: "Secrets", dependencies: ["CSodium"], swiftSettings: strict),
     // Bans C clients and the domain from connections, statements, pool and migrator.
     .target(name: "Database", dependencies: ["Runtime", "Digest"], swiftSettings: strict),
     // Bans pointers of the database clients outside it.
@@ -62,14 +64,14 @@ let package = Package(
       swiftSettings: strict),
     // Bans printing: the use cases behind the commands return values and text.
     .target(
-      name: "Coordinator", dependencies: ["Model", "Engine", "Documents"],
+      name: "Coordinator", dependencies: ["Model", "Engine", "Documents", "Secrets"],
       resources: [.embedInCode("Examples")], swiftSettings: strict),
     // Bans a second terminal, log or exit code: what the executables share, and no command.
     .target(
       name: "CommandSupport",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "Coordinator", .product(name: "Logging", package: "swift-log"),
+        "Coordinator", "Secrets", .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -78,7 +80,7 @@ let package = Package(
       name: "coordinator",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "Coordinator", "CommandSupport", "UpdateLoops", "Workload",
+        "Coordinator", "CommandSupport", "Secrets", "UpdateLoops", "Workload",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -169,6 +171,9 @@ let package = Package(
     .testTarget(
       name: "UpdateLoopsTests", dependencies: ["Database", "Drivers", "TestSupport", "UpdateLoops"],
       swiftSettings: strict),
+    // Every way in which a vault, a key or an export can be wrong, and the moments of a rotation.
+    .testTarget(
+      name: "SecretsTests", dependencies: ["Coordinator", "Documents", "Secrets"], swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(
       name: "CrashTests", dependencies: ["Database", "Drivers", "Engine", "TestSupport"],

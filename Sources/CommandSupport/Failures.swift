@@ -6,6 +6,7 @@ import Documents
 import Engine
 import Foundation
 import Glibc
+import Secrets
 
 /// The exit codes of CLI.md.
 public enum ExitStatus: Int32, Sendable {
@@ -77,6 +78,7 @@ public enum Failures {
         case .invalid: .usage
         }
       return (line(failure.description), status)
+    case let failure as SecretError: return (line(failure.description), failure.status)
     case let failure as any ReportedFailure: return (line(failure.description), failure.status)
     case let failure as DatabaseError: return (line(failure.oneLine), failure.status)
     case let failure as KeeperError: return (line("can't start steps: \(failure)"), .failed)
@@ -128,6 +130,17 @@ extension DatabaseError {
     case .badURL, .unsupported: .usage
     case .unexpectedValue, .syntax, .uniqueViolation, .constraint: .bug
     default: .database
+    }
+  }
+}
+
+extension SecretError {
+  fileprivate var status: ExitStatus {
+    switch kind {
+    case .noVault, .noSuchSecret: .notFound
+    case .exists, .unwritable, .system: .failed
+    case .interrupted: .cancelled
+    default: .usage
     }
   }
 }

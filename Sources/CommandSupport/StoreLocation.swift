@@ -2,6 +2,7 @@ public import Database
 public import Documents
 import Foundation
 import Model
+public import Secrets
 
 extension Configuration {
   /// The configuration file that applies, read, or the defaults where there is none.
@@ -12,20 +13,23 @@ extension Configuration {
     return try found.map { try read(path: $0) } ?? Configuration()
   }
 
-  /// What `text`, a URL or one of the tags, stands for; `noun` is what it is called if it is neither.
-  public func located(_ text: String, as noun: String) throws -> (text: String, url: StoreURL) {
-    var text = text
+  /// What `text`, a URL or one of the tags, stands for; `noun` is what it is called if it is neither. Blocks where a
+  /// secret of the vault is needed, which `key` opens.
+  ///
+  /// - Returns: The URL, and the text that a later call can be given for it: never one with a secret.
+  public func located(_ text: String, as noun: String, key: KeyOffer) throws -> (text: String, url: StoreURL)
+  {
     if let entry = databases[text] {
-      text = entry
-    } else if !text.contains(":") {
+      let url = try url(entry, key)
+      return (entry.hasPrefix(Self.secretPrefix) ? text : Places.expanded(entry), url)
+    }
+    guard text.contains(":") else {
       let near = Name.nearest(to: text, among: databases.keys).map { "did you mean '\($0)'?" }
       throw CommandFailure(
         status: .usage, what: "\(noun) '\(text)'",
         why: "it is no URL, and the configuration has no database of that name",
         mend: near ?? "give a URL such as sqlite:PATH, or add it under databases:")
     }
-    // A configuration is written by hand, where no shell expands the tilde.
-    if text.hasPrefix("sqlite:~/"), let home = Places.home { text = "sqlite:" + home + text.dropFirst(8) }
-    return (text, try StoreURL(text))
+    return (Places.expanded(text), try url(text, key))
   }
 }

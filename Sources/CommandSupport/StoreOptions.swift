@@ -7,6 +7,7 @@ import Foundation
 import Glibc
 public import Logging
 import Model
+import Runtime
 public import Storage
 
 /// Where the store is, and how much is said: the options of nearly every command.
@@ -24,6 +25,9 @@ public struct StoreOptions: ParsableArguments {
   @Option(help: "How much is logged to standard error: debug, info, notice, warning, error.")
   public var logLevel: String?
 
+  /// How the vault's key is given.
+  @OptionGroup public var key: KeyOptions
+
   /// None said.
   public init() {}
 
@@ -31,10 +35,13 @@ public struct StoreOptions: ParsableArguments {
   public func configuration() throws -> Configuration { try Configuration.found(explicit: config) }
 
   /// What was asked for, resolved to a URL: the option, the configuration, or `fallback`.
-  public func url(fallback: String? = nil) throws -> (text: String, url: StoreURL) {
+  public func url(fallback: String? = nil) async throws -> (text: String, url: StoreURL) {
     let configuration = try configuration()
     let text = store ?? configuration.store ?? fallback ?? "sqlite:" + Places.state + "/eventor.db"
-    let resolved = try configuration.located(text, as: "store")
+    // On a thread that may block: a passphrase is waited for, and takes its time.
+    let resolved = try await SerialWorker(name: "vault").run { [offer = key.offer] in
+      try configuration.located(text, as: "store", key: offer)
+    }
     Self.warnOfPassword(in: store, resolved.url)
     return resolved
   }
@@ -53,7 +60,7 @@ public struct StoreOptions: ParsableArguments {
   ///   - fallback: The store if none was asked for.
   ///   - makes: Whether an SQLite file that is not there is made.
   public func open(fallback: String? = nil, makes: Bool = false) async throws -> OpenStore {
-    let (text, url) = try url(fallback: fallback)
+    let (text, url) = try await url(fallback: fallback)
     if url.kind == .sqlite, !url.isMemory, let path = url.path {
       if !makes, !FileManager.default.fileExists(atPath: path) {
         throw CommandFailure(

@@ -19,6 +19,8 @@ public struct StoreURL: Sendable, Hashable, CustomStringConvertible {
   public internal(set) var user: String?
   /// The password, if the URL holds one.
   public internal(set) var password: String?
+  /// The password that somebody keeps for it.
+  var kept: KeptPassword?
   /// The database's name on a server.
   public internal(set) var database: String?
   /// The file of an SQLite store.
@@ -62,8 +64,9 @@ public struct StoreURL: Sendable, Hashable, CustomStringConvertible {
     if let path { return "sqlite:" + path + suffix }
     var text = kind == .mysql ? "mysql://" : "postgresql://"
     if let user { text += user }
-    if password != nil { text += ":***" }
-    if user != nil || password != nil { text += "@" }
+    let hasPassword = password != nil || kept != nil
+    if hasPassword { text += ":***" }
+    if user != nil || hasPassword { text += "@" }
     text += endpoints.map(\.description).joined(separator: ",")
     if let database { text += "/" + database }
     return text + suffix

@@ -44,7 +44,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
       CommandGroup(
         name: "Set-up",
         subcommands: [
-          InitCommand.self, ExampleCommand.self, SchemaCommand.self, DatabaseCommand.self, DoctorCommand.self,
+          InitCommand.self, ExampleCommand.self, SchemaCommand.self, DatabaseCommand.self, SecretCommand.self,
+          DoctorCommand.self,
         ]),
     ])
 }

@@ -59,6 +59,8 @@ struct AgentCommand: AsyncParsableCommand, RunsSteps {
   @Flag(help: "Do what is ready, and end.")
   var once = false
 
+  @OptionGroup var key: KeyOptions
+
   @Option(help: "How much is logged: debug, info, notice, warning, error.")
   var logLevel = "info"
 

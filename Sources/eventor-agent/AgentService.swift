@@ -106,10 +106,10 @@ struct AgentService {
         return try await enlist(store, place, profile)
       }
     }
+    let environment = place.url.withoutPassword(ProcessInfo.processInfo.environment)
     let executor = ProcessExecutor(
       keeper: place.keeper, places: .init(logs: place.logs, files: place.directory + "/files"),
-      cgroups: AgentSettings.cgroups, environment: ProcessInfo.processInfo.environment, secrets: [:],
-      credentials: [place.url.password].compactMap { $0 })
+      cgroups: AgentSettings.cgroups, environment: environment, secrets: [:], credentials: [])
     var options = HostAgent.Options(host: settings.host, logs: place.logs)
     options.lockFor = settings.lockFor
     options.poll = settings.poll
@@ -121,7 +121,7 @@ struct AgentService {
       store: store, agent: number, executor: executor, adopter: executor,
       probe: SensorProbe(
         keeper: place.keeper, directory: place.directory,
-        environment: ProcessInfo.processInfo.environment),
+        environment: environment),
       capacity: capacity, options: options, log: log)
   }
 

@@ -72,7 +72,7 @@ struct AgentSettings {
       command.store.isEmpty
       ? [configuration.store ?? "sqlite:" + Places.state + "/eventor.db"] : command.store
     urls = try texts.map { text in
-      let url = try configuration.located(text, as: "store").url
+      let url = try configuration.located(text, as: "store", key: command.key.offer).url
       StoreOptions.warnOfPassword(in: command.store.first { $0 == text }, url)
       if url.isMemory {
         throw CommandFailure(

@@ -28,6 +28,7 @@ enum Reload {
   /// - Throws: ``CommandFailure`` if the kernel refuses; the steps have been handed over then.
   static func becomeAnew(_ log: Logger) throws {
     log.notice("reloading")
+    if let descriptor = try OpenVault.handOn() { setenv("EVENTOR_KEY_FD", descriptor, 1) }
     setenv(marker, "1", 1)
     let arguments = CommandLine.arguments.map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }

@@ -7,6 +7,7 @@ enum ModuleTable {
     "Engine": ["Model"],
     "Runtime": [],
     "Digest": ["CSodium"],
+    "Secrets": ["CSodium"],
     "Database": ["Runtime", "Digest"],
     "Drivers": ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
     "Storage": ["Model", "Calendars", "Engine", "Database", "Digest"],
@@ -14,10 +15,10 @@ enum ModuleTable {
     "UpdateLoops": ["Database", "Runtime"],
     "Documents": ["Model", "Calendars", "Digest", "Yams"],
     "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
-    "Coordinator": ["Model", "Engine", "Documents"],
+    "Coordinator": ["Model", "Engine", "Documents", "Secrets"],
     "CommandSupport": [
       "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent", "Coordinator",
-      "Logging", "ArgumentParser",
+      "Secrets", "Logging", "ArgumentParser",
     ],
   ]
 

@@ -25,13 +25,17 @@ public struct Configuration: Sendable, Hashable {
   public var labels: [String: String] = [:]
   /// How long an agent that is told to stop waits for running steps before it hands them over.
   public var grace: TimeSpan?
+  /// The file it was read from; nil for the defaults.
+  public var file: String?
 
   /// Nothing said.
   public init() {}
 
   /// Reads the file at `path`.
   public static func read(path: String) throws(DocumentError) -> Configuration {
-    try parse(try FileBytes.read(path: path), file: path)
+    var configuration = try parse(try FileBytes.read(path: path), file: path)
+    configuration.file = path
+    return configuration
   }
 
   /// Reads `text`, the content of `file`.

@@ -12,8 +12,8 @@ enum ConfigurationKeys {
         "The database: a URL, or a tag under databases."),
       Key(
         "databases", \.databases, .map(of: .text),
-        example: "databases: {prod: postgresql://eventor@db1/eventor}",
-        "URLs of databases by tag."),
+        example: "databases: {prod: postgresql://eventor:secret:prod@db1/eventor, lab: secret:lab}",
+        "URLs of databases by tag; secret:NAME stands for a password, or a whole URL, of the vault."),
       Key(
         "log_dir", optional: \.logDirectory, .text, default: "under the work directory",
         example: "log_dir: /var/log/eventor", "Where the output of steps is kept."),

@@ -73,9 +73,11 @@ public struct MySQLDriver: Driver {
     let flags = UInt(CLIENT_FOUND_ROWS)
     let host = endpoint?.host
     let socket = options.socket ?? host.flatMap { $0.hasPrefix("/") ? $0 : nil }
-    let connected = mysql_real_connect(
-      pointer, socket == nil ? host : nil, url.user, url.password, url.database,
-      UInt32(endpoint?.port ?? 0), socket, flags)
+    let connected = url.withPassword { password in
+      mysql_real_connect(
+        pointer, socket == nil ? host : nil, url.user, password, url.database,
+        UInt32(endpoint?.port ?? 0), socket, flags)
+    }
     guard connected != nil else {
       throw DatabaseError.mysqlConnect(
         connection.errorNumber, detail: connection.errorText, url: url,

@@ -58,7 +58,6 @@ public struct PostgresDriver: Driver {
       "tcp_user_timeout": "30000",
     ]
     settings["user"] = url.user
-    settings["password"] = url.password
     settings["dbname"] = url.database
     let known = Self.knownOptions()
     for (key, value) in url.options where key != "schema" {
@@ -107,7 +106,7 @@ public struct PostgresDriver: Driver {
     settings["host"] = endpoint?.host
     settings["port"] = endpoint?.port.map(String.init)
     let place = endpoint?.description ?? "the default socket"
-    guard let pointer = Self.start(settings) else {
+    guard let pointer = Self.start(settings, url) else {
       throw DatabaseError(.other, code: "memory", message: "libpq has no memory for a connection")
     }
     // libpq keeps the SQLSTATE of a refused connection to itself, except in this form of its error text.
@@ -134,13 +133,20 @@ public struct PostgresDriver: Driver {
     return connection
   }
 
-  private static func start(_ settings: [String: String]) -> OpaquePointer? {
+  /// The password goes from where it is kept to libpq, which wipes its copy with the connection; an option `password`
+  /// that stands in the URL too comes first, and libpq takes the last.
+  private static func start(_ settings: [String: String], _ url: StoreURL) -> OpaquePointer? {
     let keys = settings.keys.sorted()
     let keywords = keys.map { strdup($0) }
     let values = keys.map { strdup(settings[$0] ?? "") }
     defer { for text in keywords + values { free(text) } }
-    return PQconnectStartParams(
-      keywords.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 0)
+    return "password".withCString { name in
+      url.withPassword { password in
+        PQconnectStartParams(
+          keywords.map { UnsafePointer($0) } + [password == nil ? nil : name, nil],
+          values.map { UnsafePointer($0) } + [password, nil], 0)
+      }
+    }
   }
 
   private static func wait(_ socket: Int32, for events: Int16, until deadline: ContinuousClock.Instant)

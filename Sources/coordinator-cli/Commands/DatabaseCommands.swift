@@ -38,7 +38,7 @@ struct DatabaseCommand: ParsableCommand {
   }
 
   /// `coordinator db sql`.
-  struct Script: ParsableCommand {
+  struct Script: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "sql",
       abstract: "Prints the SQL of migrations, for those who carry it out themselves.",
@@ -55,14 +55,14 @@ struct DatabaseCommand: ParsableCommand {
 
     @OptionGroup var storeOptions: StoreOptions
 
-    func run() throws {
-      let url = try storeOptions.url().url
+    func run() async throws {
+      let url = try await storeOptions.url().url
       Say.out(SQLStore.migrator.script(Dialect(url.kind), from: from, to: to ?? .max))
     }
   }
 
   /// `coordinator db grants`.
-  struct Grants: ParsableCommand {
+  struct Grants: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Prints the grants that a role needs to use the store, or only to read it.",
       discussion: """
@@ -78,8 +78,8 @@ struct DatabaseCommand: ParsableCommand {
 
     @OptionGroup var storeOptions: StoreOptions
 
-    func run() throws {
-      let url = try storeOptions.url().url
+    func run() async throws {
+      let url = try await storeOptions.url().url
       guard url.kind != .sqlite else {
         throw CommandFailure(
           status: .usage, what: "SQLite has no roles", mend: "who may read the file may use the store")

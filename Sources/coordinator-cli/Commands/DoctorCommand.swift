@@ -7,6 +7,7 @@ import Documents
 import Drivers
 import Foundation
 import Glibc
+import Secrets
 import Storage
 
 /// `coordinator doctor`.
@@ -33,6 +34,7 @@ struct DoctorCommand: AsyncParsableCommand {
 
   func run() async throws {
     var findings = [configurationFinding()]
+    if let vault = vaultFinding() { findings.append(vault) }
     findings += await storeFindings()
     findings += directoryFindings()
     findings.append(shellFinding())
@@ -78,9 +80,35 @@ struct DoctorCommand: AsyncParsableCommand {
     }
   }
 
+  /// Nothing where there is no vault and nothing refers to one. Asks for no key: whether it fits is seen at the store.
+  private func vaultFinding() -> Finding? {
+    guard let configuration = try? storeOptions.configuration() else { return nil }
+    let file = VaultFile(besideConfiguration: configuration.file, home: Places.home)
+    let uses = SecretChecks.uses(in: configuration)
+    do throws(SecretError) {
+      let vault = try file.read()
+      if case .file(let path) = vault.source, storeOptions.key.keyFd == nil {
+        _ = try KeyFile(storeOptions.key.offer.file ?? path).keys()
+      }
+      let wrong = Set(uses.keys).union(vault.entries.keys).sorted().filter {
+        vault.entries[$0]?.keyID != vault.keyID
+      }
+      let count = vault.entries.count
+      return Finding(
+        name: "secrets", isWell: wrong.isEmpty,
+        text: wrong.isEmpty
+          ? "\(count) in \(file.path)"
+          : "missing, or encrypted with a former key: \(wrong.joined(separator: ", "))",
+        mend: wrong.isEmpty ? "" : "coordinator secret set NAME")
+    } catch {
+      if error.kind == .noVault, uses.isEmpty { return nil }
+      return Finding(name: "secrets", isWell: false, text: "\(error.what): \(error.why)", mend: error.mend)
+    }
+  }
+
   private func storeFindings() async -> [Finding] {
     do {
-      let url = try storeOptions.url().url
+      let url = try await storeOptions.url().url
       if url.kind == .sqlite, let path = url.path, !url.isMemory,
         !FileManager.default.fileExists(atPath: path)
       {

@@ -78,6 +78,11 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     }
     let values = try parameters.values(for: document.program)
     let open = try await storeOptions.open(fallback: Self.storeBeside(file), makes: true)
+    if detach, OpenVault.hasPassingKey {
+      throw CommandFailure(
+        status: .usage, what: "--detach", why: "the vault's key was given to this process alone",
+        mend: "use a key file, or leave the run to agents: coordinator submit")
+    }
     let id =
       continues
       ? try await former(document.program, open.store) : try await submit(document, values, open.store)

@@ -72,7 +72,7 @@ struct WorkloadCommand: ParsableCommand {
       let parameters = try WorkloadParameters(
         total: total, size: size, updatesPerRun: updatePerRun, compressible: compressible)
       let patience = try turn.patience()
-      let url = try options.url(makes: true)
+      let url = try await options.url(makes: true)
       if updatePerRun > total {
         Say.warning("--update-per-run \(updatePerRun) is more than there are: each run updates all \(total)")
       }
@@ -141,7 +141,7 @@ struct WorkloadCommand: ParsableCommand {
         return span
       }
       let patience = try turn.patience()
-      let url = try options.url()
+      let url = try await options.url()
       let workload = WorkloadDatabase(at: url)
       var runs = 0
       while true {
@@ -204,7 +204,7 @@ struct WorkloadCommand: ParsableCommand {
 
     func run() async throws {
       let patience = try turn.patience()
-      let url = try options.url()
+      let url = try await options.url()
       let workload = WorkloadDatabase(at: url)
       let history = try await workload.history()
       guard let state = try await workload.find() else {

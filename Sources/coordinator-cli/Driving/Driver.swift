@@ -100,8 +100,8 @@ struct Driver {
       keeper: slot.keeper,
       places: .init(
         logs: options.logDirectory(configuration), files: options.workDirectory(configuration) + "/files"),
-      cgroups: slot.cgroups, environment: ProcessInfo.processInfo.environment, secrets: secrets,
-      credentials: [open.url.password].compactMap { $0 })
+      cgroups: slot.cgroups, environment: open.url.withoutPassword(ProcessInfo.processInfo.environment),
+      secrets: secrets, credentials: [])
   }
 
   private func enlist(_ slot: KeeperSlot) async throws -> Int64 {

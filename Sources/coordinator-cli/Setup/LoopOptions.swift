@@ -12,8 +12,8 @@ extension StoreOptions {
   /// The connections to the database that the loops are in. Nothing but loops is made or looked for there.
   ///
   /// - Parameter makes: Whether an SQLite file that is not there is made.
-  func loopPool(makes: Bool = false) throws -> Pool {
-    let url = try url().url
+  func loopPool(makes: Bool = false) async throws -> Pool {
+    let url = try await url().url
     if url.kind == .sqlite, !url.isMemory, let path = url.path {
       if !makes, !FileManager.default.fileExists(atPath: path) {
         throw CommandFailure(
@@ -27,7 +27,7 @@ extension StoreOptions {
 
   /// The loop called `name`.
   func loop(_ name: String) async throws -> UpdateLoop {
-    try await UpdateLoop(named: name, in: loopPool())
+    try await UpdateLoop(named: name, in: await loopPool())
   }
 }
 

@@ -7,6 +7,7 @@ import Drivers
 import Foundation
 import Glibc
 import Model
+import Runtime
 public import Workload
 
 /// Which database keeps changing: the argument of every `workload` command.
@@ -19,12 +20,16 @@ struct WorkloadOptions: ParsableArguments {
   @Option(help: "The configuration file.")
   var config: String?
 
+  @OptionGroup var key: KeyOptions
+
   /// The database's URL.
   ///
   /// - Parameter makes: Whether an SQLite file may be missing.
-  func url(makes: Bool = false) throws -> StoreURL {
+  func url(makes: Bool = false) async throws -> StoreURL {
     let configuration = try Configuration.found(explicit: config)
-    let (text, url) = try configuration.located(database, as: "database")
+    let (text, url) = try await SerialWorker(name: "vault").run { [database, offer = key.offer] in
+      try configuration.located(database, as: "database", key: offer)
+    }
     if text == database, url.password != nil {
       Say.warning(
         "the password in the URL shows in the list of processes; put the URL under databases: in the configuration"

@@ -52,13 +52,13 @@ struct LoopCommand: ParsableCommand {
       let type = try LoopIDType(idType)
       let tables = try names.map { try LoopTable(name: $0, idType: type) }
       if prints {
-        let dialect = Dialect(try storeOptions.url().url.kind)
+        let dialect = Dialect(try await storeOptions.url().url.kind)
         for table in tables {
           for statement in try table.statements(for: dialect) { Say.line(statement + ";\n") }
         }
         return
       }
-      let pool = try storeOptions.loopPool(makes: !dryRun)
+      let pool = try await storeOptions.loopPool(makes: !dryRun)
       for table in tables {
         try await UpdateLoop.create(table, in: pool, dryRun: dryRun)
         if !json {

@@ -71,7 +71,7 @@ extension LoopCommand {
         return Say.out(neutralised(String(decoding: try format.bytes(ids), as: UTF8.self)))
       }
       let process = BatchCommand(
-        command, environment: try environment(), output: json ? STDERR_FILENO : STDOUT_FILENO)
+        command, environment: try await environment(), output: json ? STDERR_FILENO : STDOUT_FILENO)
       let isCancelled = Atomic(false)
       let voice = LoopRunVoice(lockFor: take.lockFor, isQuiet: quiet)
       let worker = LoopWorker(loop, settings, tell: voice.tell) { [format, quiet] ids in
@@ -114,13 +114,12 @@ extension LoopCommand {
     }
 
     /// What the command's process may see: nothing of how this one reaches the database, nor its settings.
-    private func environment() throws -> [String: String] {
-      let password = try storeOptions.url().url.password ?? ""
+    private func environment() async throws -> [String: String] {
       let hidden = ["PGPASSWORD", "PGPASSFILE", "MYSQL_PWD", "NOTIFY_SOCKET"]
-      var variables = ProcessInfo.processInfo.environment.filter { name, value in
+      let inherited = ProcessInfo.processInfo.environment.filter { name, _ in
         !name.hasPrefix("EVENTOR_") && !hidden.contains(name)
-          && (password.isEmpty || !value.contains(password))
       }
+      var variables = try await storeOptions.url().url.withoutPassword(inherited)
       variables["EVENTOR_LOOP_NAME"] = name
       return variables
     }
