@@ -36,6 +36,8 @@ let package = Package(
     .target(name: "Runtime", swiftSettings: strict),
     // Bans a second hash function, and keys: it hashes public bytes only.
     .target(name: "Digest", dependencies: ["CSodium"], swiftSettings: strict),
+    // Bans SSH anywhere else; knows hosts, keys, commands and files, and nothing of programs.
+    .target(name: "Transport", dependencies: ["Runtime", "Digest", "CSSH2"], swiftSettings: strict),
     // Bans C clients and the domain from connections, statements, pool and migrator.
     .target(name: "Database", dependencies: ["Runtime", "Digest"], swiftSettings: strict),
     // Bans pointers of the database clients outside it.
@@ -107,6 +109,7 @@ let package = Package(
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CMySQL", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
     // Bans fork and exec anywhere else: the keeper, which starts steps and outlives its agent.
     .target(name: "CProcess"),
 
@@ -169,6 +172,8 @@ let package = Package(
     .testTarget(
       name: "UpdateLoopsTests", dependencies: ["Database", "Drivers", "TestSupport", "UpdateLoops"],
       swiftSettings: strict),
+    // SSH with real servers on loopback, and with hostile ones.
+    .testTarget(name: "TransportTests", dependencies: ["Transport", "Runtime"], swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(
       name: "CrashTests", dependencies: ["Database", "Drivers", "Engine", "TestSupport"],

@@ -8,6 +8,7 @@ enum ModuleTable {
     "Runtime": [],
     "Digest": ["CSodium"],
     "Database": ["Runtime", "Digest"],
+    "Transport": ["Runtime", "Digest", "CSSH2"],
     "Drivers": ["Database", "Runtime", "CSQLite", "CPostgres", "CMySQL"],
     "Storage": ["Model", "Calendars", "Engine", "Database", "Digest"],
     "Workload": ["Database", "Digest"],
