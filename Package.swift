@@ -173,7 +173,7 @@ let package = Package(
       name: "UpdateLoopsTests", dependencies: ["Database", "Drivers", "TestSupport", "UpdateLoops"],
       swiftSettings: strict),
     // SSH with real servers on loopback, and with hostile ones.
-    .testTarget(name: "TransportTests", dependencies: ["Transport", "Runtime"], swiftSettings: strict),
+    .testTarget(name: "TransportTests", dependencies: ["Transport", "Digest"], swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(
       name: "CrashTests", dependencies: ["Database", "Drivers", "Engine", "TestSupport"],

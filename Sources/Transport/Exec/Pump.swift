@@ -45,8 +45,9 @@ struct Pump {
   private mutating func turn(until limit: Wire.Limit?) throws {
     var isToldOfBreak = false
     while true {
+      let received = wire.link.received
       while let signal = control?.next() { send(signal) }
-      try readOutputs()
+      let hasMore = try readOutputs()
       try writeInput()
       if outlets.contains(where: \.isBroken), !isToldOfBreak {
         if endsWithEither { return }
@@ -55,11 +56,19 @@ struct Pump {
       }
       if endsWithEither, inlet.isOver, inlet.pending.isEmpty, wire.link.backlog == 0 { return }
       if try isClosed() { return }
-      try wait(until: limit)
+      // Any call of libssh2 may have taken from the socket what another will be asked for: only if nothing has come
+      // since the last look at everything is there nothing to do.
+      if hasMore || wire.link.received != received {
+        try wire.glance(until: limit)
+      } else {
+        try wait(until: limit)
+      }
     }
   }
 
-  private mutating func readOutputs() throws {
+  /// Passes on what has come, but comes back now and then however much there is: whether there may be more.
+  private mutating func readOutputs() throws -> Bool {
+    var turns = 32
     for stream in outlets.indices {
       outlets[stream].flush()
       while outlets[stream].isReady {
@@ -71,6 +80,7 @@ struct Pump {
         }
         wire.link.flush()
         if count == 0 || count == LIBSSH2_ERROR_EAGAIN { break }
+        turns -= 1
         guard count > 0 else {
           throw wire.anyFailure(Int32(truncatingIfNeeded: count), "output of the command")
         }
@@ -80,9 +90,10 @@ struct Pump {
         } else {
           outlets[stream].take(bytes)
         }
-        if let interruption = wire.interruption, interruption.isSet { throw CancellationError() }
+        if turns == 0 { return true }
       }
     }
+    return false
   }
 
   private mutating func writeInput() throws {

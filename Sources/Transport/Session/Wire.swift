@@ -117,6 +117,14 @@ final class Wire {
     if let interruption, interruption.isSet { throw CancellationError() }
   }
 
+  /// Throws as ``wait(until:reading:others:)`` does, but doesn't wait.
+  func glance(until limit: Limit?) throws {
+    if let interruption, interruption.isSet { throw CancellationError() }
+    if let limit, limit.at <= .now {
+      throw failure(.timedOut, "\(limit.stage): no end within the time allowed")
+    }
+  }
+
   /// As above, with nothing else to wait for.
   func wait(until limit: Limit? = nil) throws {
     var none: [pollfd] = []

@@ -69,12 +69,6 @@ struct Home: Sendable {
   }
 }
 
-extension Tool {
-  /// The same through the shell, for words that are built.
-  @discardableResult
-  static func run(_ line: String) async throws -> String { try await run("sh", "-c", line) }
-}
-
 /// Connects, hands over the session, and closes it.
 func withSession(
   _ client: SSHClient, _ destination: String, _ body: (SSHSession) async throws -> Void

@@ -28,6 +28,9 @@ final class Listener: Sendable {
 
   func close() { Glibc.close(descriptor) }
 
+  /// Ends all connections.
+  func hangUp() { for connection in connections.withLock({ $0 }) { shutdown(connection, Int32(SHUT_RDWR)) } }
+
   /// Hands `body` a server that treats each connection, on a thread of its own, with `serve`, and closes it after that.
   static func with(
     _ serve: @escaping @Sendable (Int32) -> Void, _ body: (Listener) async throws -> Void

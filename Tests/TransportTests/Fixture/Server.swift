@@ -45,20 +45,20 @@ struct Server: Sendable {
           PermitRootLogin yes
           PasswordAuthentication no
           KbdInteractiveAuthentication no
-          Subsystem sftp internal-sftp
+          \(extra.contains("Subsystem") ? "" : "Subsystem sftp internal-sftp")
           MaxStartups 100:30:200
           LogLevel VERBOSE
 
           """
       try lines.write(toFile: directory + "/sshd_config", atomically: true, encoding: .utf8)
       let log = directory + "/log"
-      let process = try Tool.start("/usr/sbin/sshd", "-D", "-e", "-f", directory + "/sshd_config", log: log)
+      let process = try Tool(["/usr/sbin/sshd", "-D", "-e", "-f", directory + "/sshd_config"], log: log)
       try await until("sshd listens, or has ended") { !process.isRunning || accepts(port) }
       if process.isRunning {
-        let server = Server(directory: directory, port: port, pid: process.processIdentifier)
+        let server = Server(directory: directory, port: port, pid: process.pid)
         let result: Result<Void, any Error>
         do { result = .success(try await body(server)) } catch { result = .failure(error) }
-        kill(process.processIdentifier, SIGKILL)
+        process.stop()
         return try result.get()
       }
       last = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
