@@ -64,7 +64,7 @@ let package = Package(
       swiftSettings: strict),
     // Bans printing: the use cases behind the commands return values and text.
     .target(
-      name: "Coordinator", dependencies: ["Model", "Engine", "Documents"],
+      name: "Coordinator", dependencies: ["Model", "Engine", "Documents", "Transport"],
       resources: [.embedInCode("Examples")], swiftSettings: strict),
     // Bans a second terminal, log or exit code: what the executables share, and no command.
     .target(
@@ -80,7 +80,7 @@ let package = Package(
       name: "coordinator",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "Coordinator", "CommandSupport", "UpdateLoops", "Workload",
+        "Coordinator", "CommandSupport", "Transport", "UpdateLoops", "Workload",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -173,7 +173,8 @@ let package = Package(
       name: "UpdateLoopsTests", dependencies: ["Database", "Drivers", "TestSupport", "UpdateLoops"],
       swiftSettings: strict),
     // SSH with real servers on loopback, and with hostile ones.
-    .testTarget(name: "TransportTests", dependencies: ["Transport", "Digest"], swiftSettings: strict),
+    .testTarget(
+      name: "TransportTests", dependencies: ["Transport", "Digest", "coordinator"], swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(
       name: "CrashTests", dependencies: ["Database", "Drivers", "Engine", "TestSupport"],

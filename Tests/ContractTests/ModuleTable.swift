@@ -15,7 +15,7 @@ enum ModuleTable {
     "UpdateLoops": ["Database", "Runtime"],
     "Documents": ["Model", "Calendars", "Digest", "Yams"],
     "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
-    "Coordinator": ["Model", "Engine", "Documents"],
+    "Coordinator": ["Model", "Engine", "Documents", "Transport"],
     "CommandSupport": [
       "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent", "Coordinator",
       "Logging", "ArgumentParser",
