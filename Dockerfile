@@ -6,7 +6,7 @@
 
 FROM swift:6.1-bookworm AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libsqlite3-dev libpq-dev libmariadb-dev libsodium-dev pkg-config \
+ && apt-get install -y --no-install-recommends libsqlite3-dev libpq-dev libmariadb-dev libsodium-dev libssh2-1-dev pkg-config \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Package.swift ./
@@ -19,7 +19,7 @@ RUN swift build -c release --static-swift-stdlib --product coordinator \
 FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      libsqlite3-0 libpq5 libmariadb3 libsodium23 libstdc++6 ca-certificates tini \
+      libsqlite3-0 libpq5 libmariadb3 libsodium23 libssh2-1 libstdc++6 ca-certificates tini \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --create-home --home-dir /var/lib/eventor --shell /usr/sbin/nologin eventor
 COPY --from=build /out/ /usr/local/bin/

@@ -38,6 +38,8 @@ let package = Package(
     .target(name: "Digest", dependencies: ["CSodium"], swiftSettings: strict),
     // Bans keys and passwords in the clear anywhere else: the vault's encryption, its key files, memory for secrets.
     .target(name: "Secrets", dependencies: ["CSodium"], swiftSettings: strict),
+    // Bans SSH anywhere else; knows hosts, keys, commands and files, and nothing of programs.
+    .target(name: "Transport", dependencies: ["Runtime", "Digest", "CSSH2"], swiftSettings: strict),
     // Bans C clients and the domain from connections, statements, pool and migrator.
     .target(name: "Database", dependencies: ["Runtime", "Digest"], swiftSettings: strict),
     // Bans pointers of the database clients outside it.
@@ -64,7 +66,7 @@ let package = Package(
       swiftSettings: strict),
     // Bans printing: the use cases behind the commands return values and text.
     .target(
-      name: "Coordinator", dependencies: ["Model", "Engine", "Documents", "Secrets"],
+      name: "Coordinator", dependencies: ["Model", "Engine", "Documents", "Secrets", "Transport"],
       resources: [.embedInCode("Examples")], swiftSettings: strict),
     // Bans a second terminal, log or exit code: what the executables share, and no command.
     .target(
@@ -80,7 +82,7 @@ let package = Package(
       name: "coordinator",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "Coordinator", "CommandSupport", "Secrets", "UpdateLoops", "Workload",
+        "Coordinator", "CommandSupport", "Secrets", "Transport", "UpdateLoops", "Workload",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -109,6 +111,7 @@ let package = Package(
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CMySQL", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
     // Bans fork and exec anywhere else: the keeper, which starts steps and outlives its agent.
     .target(name: "CProcess"),
 
@@ -174,6 +177,9 @@ let package = Package(
     // Every way in which a vault, a key or an export can be wrong, and the moments of a rotation.
     .testTarget(
       name: "SecretsTests", dependencies: ["Coordinator", "Documents", "Secrets"], swiftSettings: strict),
+    // SSH with real servers on loopback, and with hostile ones.
+    .testTarget(
+      name: "TransportTests", dependencies: ["Transport", "Digest", "coordinator"], swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(
       name: "CrashTests", dependencies: ["Database", "Drivers", "Engine", "TestSupport"],

@@ -15,6 +15,7 @@ public enum ExitStatus: Int32, Sendable {
   case usage = 2
   case notFound = 3
   case database = 4
+  case ssh = 5
   case cancelled = 6
   case timedOut = 7
   case incomplete = 8

@@ -10,10 +10,14 @@ struct CoordinatorCommand: AsyncParsableCommand {
       EXAMPLE
         coordinator run nightly.yaml --param site=lab1
         coordinator status latest --store sqlite:nightly.eventor.db
+        coordinator --via s1 status latest
+
+      With --via HOST (or EVENTOR_VIA) any command is carried out by the coordinator of that host, reached over SSH; \
+      --accept-new, --ssh-config and --ssh-timeout say how, as for `ssh check`.
 
       Results go to standard output, everything else to standard error. Exit codes: 0 success, 1 the run failed, \
-      2 usage or a bad file, 3 not found, 4 database unreachable or refused, 6 cancelled, 7 timed out waiting, \
-      8 waiting or incomplete, 70 a bug.
+      2 usage or a bad file, 3 not found, 4 database unreachable or refused, 5 SSH unreachable or refused, \
+      6 cancelled, 7 timed out waiting, 8 waiting or incomplete, 70 a bug.
       """,
     version: CommandMain.version,
     groupedSubcommands: [
@@ -35,7 +39,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
           TriggerCommand.self, CancelCommand.self, PauseCommand.self, ResumeCommand.self, RecoverCommand.self,
           RerunCommand.self, MarkCommand.self,
         ]),
-      CommandGroup(name: "Agents", subcommands: [AgentsCommand.self]),
+      CommandGroup(name: "Agents", subcommands: [AgentsCommand.self, SSHCommand.self]),
       CommandGroup(
         name: "Tools",
         subcommands: [

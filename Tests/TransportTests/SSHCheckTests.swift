@@ -1,0 +1,129 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import Transport
+
+@Suite("coordinator ssh check")
+struct SSHCheckTests {
+  private struct Report: Decodable {
+    struct Host: Decodable {
+      struct Key: Decodable {
+        let type: String
+        let fingerprint: String
+        let new: Bool
+      }
+      struct Program: Decodable {
+        let path: String
+        let version: String?
+      }
+      struct Failure: Decodable {
+        let kind: String
+        let mend: String
+      }
+      let host: String
+      let ok: Bool
+      let user: String?
+      let port: Int?
+      let authentication: String?
+      let hostKey: Key?
+      let system: String?
+      let answerMs: Int?
+      let clockOffsetMs: Int?
+      let coordinator: Program?
+      let eventorAgent: Program?
+      let error: Failure?
+    }
+    let hosts: [Host]
+  }
+
+  /// Calls `coordinator ssh check`, with its home in `home`; returns exit code, output and errors.
+  private func check(_ words: [String], home: Home) async throws -> (code: Int32, out: String, err: String) {
+    let line =
+      "unset SSH_AUTH_SOCK; cd \(home.path); HOME=\(home.path) setsid "
+      + ([Executable.coordinator, "ssh", "check"] + words).map { ShellWord.quoted($0) }.joined(separator: " ")
+      + " </dev/null >out 2>err; echo $? >code"
+    try await Tool.run(line)
+    let code = Int32(home.text("code").trimmingCharacters(in: .whitespacesAndNewlines))
+    return (try #require(code), home.text("out"), home.text("err"))
+  }
+
+  @Test("each host has its line, in the order they were named, and one that fails makes the exit code 5")
+  func lines() async throws {
+    try await Home.with { home in
+      try await home.makeKey()
+      try await Server.with(authorized: [home.publicKey()]) { server in
+        try home.write(
+          ".ssh/config",
+          "Host s1 s2\n  HostName 127.0.0.1\n  HostKeyAlias farm\nHost s1\n  Port \(server.port)\nHost s2\n  Port 1\n"
+        )
+        let refused = try await check(["s1"], home: home)
+        #expect(refused.code == 5)
+        #expect(refused.out.hasPrefix("FAIL  s1: can't reach s1"), "\(refused)")
+        #expect(refused.out.contains("--accept-new"))
+        let fingerprint = try await server.fingerprint()
+        let both = try await check(["s1", "s2", "--accept-new"], home: home)
+        #expect(both.code == 5)
+        let lines = both.out.split(separator: "\n")
+        #expect(
+          lines.first?.hasPrefix("ok    s1: ssh-ed25519 \(home.path)/.ssh/id_ed25519, ") == true, "\(both)")
+        #expect(lines.first?.contains("host key ssh-ed25519 \(fingerprint) (new, stored)") == true)
+        #expect(lines.first?.contains("Linux") == true)
+        #expect(lines.dropFirst().first?.hasPrefix("FAIL  s2: can't reach s2 (127.0.0.1): port 1: ") == true)
+        let known = try await check(["s1"], home: home)
+        #expect(known.code == 0)
+        #expect(known.err.isEmpty)
+      }
+    }
+  }
+
+  @Test("as JSON, with the programs that are found there")
+  func json() async throws {
+    try await Home.with { home in
+      try await home.makeKey()
+      let folder = home.path + "/.local/bin"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try home.write(".local/bin/eventor-agent", "#!/bin/sh\necho 9.8.7\n", mode: 0o755)
+      let setting = "SetEnv PATH=/usr/bin:/bin HOME=\(home.path)"
+      try await Server.with(authorized: [home.publicKey()], setting) { server in
+        let answer = try await check(
+          [server.destination, "127.0.0.1:1", "--accept-new", "--json"], home: home)
+        #expect(answer.code == 5)
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let report = try decoder.decode(Report.self, from: Data(answer.out.utf8))
+        let host = try #require(report.hosts.first)
+        #expect(host.ok)
+        #expect(host.host == server.destination)
+        #expect(host.port == server.port)
+        #expect(host.user == home.userName)
+        #expect(host.authentication?.hasSuffix("id_ed25519") == true)
+        #expect(host.hostKey?.new == true)
+        #expect(host.hostKey?.type == "ssh-ed25519")
+        #expect(host.system?.hasPrefix("Linux") == true)
+        #expect(host.answerMs != nil)
+        #expect(abs(host.clockOffsetMs ?? .max) < 60_000)
+        #expect(host.eventorAgent?.version == "9.8.7")
+        #expect(report.hosts.last?.ok == false)
+        #expect(report.hosts.last?.error?.kind == "unreachable")
+      }
+    }
+  }
+
+  @Test("wrong usage and a wrong configuration end with 2, before any host is called")
+  func usage() async throws {
+    try await Home.with { home in
+      for words in [[], ["-x@y"], ["a b"], ["s1", "--parallel", "0"], ["s1", "--ssh-timeout", "soon"]] {
+        let answer = try await check(words, home: home)
+        #expect(answer.code == 2, "\(answer)")
+        #expect(answer.out.isEmpty)
+      }
+      try home.write(".ssh/config", "Port many\n")
+      let answer = try await check(["s1"], home: home)
+      #expect(answer.code == 2)
+      #expect(answer.err.hasPrefix("error: \(home.path)/.ssh/config:1: port is"), "\(answer)")
+      let missing = try await check(["s1", "--ssh-config", "none"], home: home)
+      #expect(missing.code == 2)
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import Transport
+
+@Suite("--via HOST")
+struct ViaTests {
+  /// A host that has a coordinator, reached as `node` by the configuration of `home`.
+  private func withNode(_ body: (Home) async throws -> Void) async throws {
+    try await Home.with { home in
+      try await home.makeKey()
+      let path = "SetEnv PATH=\(Executable.folder):/usr/bin:/bin"
+      try await Server.with(authorized: [home.publicKey()], path) { server in
+        try home.write(
+          ".ssh/config",
+          "Host node\n  HostName 127.0.0.1\n  Port \(server.port)\n  StrictHostKeyChecking accept-new\n")
+        try await body(home)
+      }
+    }
+  }
+
+  private func call(_ words: [String], in home: Home, stdin: String = "/dev/null") async throws -> (
+    Int32, String, String
+  ) {
+    let line =
+      "unset SSH_AUTH_SOCK EVENTOR_VIA; HOME=\(home.path) "
+      + ([Executable.coordinator] + words).map { ShellWord.quoted($0) }.joined(separator: " ")
+      + " <\(stdin) >\(home.path)/out 2>\(home.path)/err; echo $? >\(home.path)/code"
+    try await Tool.run(line)
+    let code = Int32(home.text("code").trimmingCharacters(in: .whitespacesAndNewlines))
+    return (try #require(code), home.text("out"), home.text("err"))
+  }
+
+  @Test("output, errors and exit codes are those of the coordinator there")
+  func passedThrough() async throws {
+    try await withNode { home in
+      let version = try await call(["--via", "node", "--version"], in: home)
+      let local = try await call(["--version"], in: home)
+      #expect(version == local)
+      #expect(version.0 == 0)
+      let bad = try home.write("b ad'.yaml", "program: x\nnonsense: 1\n")
+      let there = try await call(["validate", bad, "--via=node"], in: home)
+      let here = try await call(["validate", bad], in: home)
+      #expect(there == here)
+      #expect(there.0 == 2)
+      let store = "sqlite:\(home.path)/there.db"
+      let good = try home.write(
+        "good.yaml", "program: good\nsteps:\n  a: {shell: \"echo made $HOSTNAME; exit 3\"}\n")
+      let run = try await call(
+        ["run", good, "--store", store, "--quiet", "--json", "--via", "node"], in: home)
+      #expect(run.0 == 1, "\(run)")
+      #expect(run.1.contains("\"exit_code\": 3"), "\(run)")
+    }
+  }
+
+  @Test("a host that can't be reached is 5, one without a coordinator 3, no host 2")
+  func failures() async throws {
+    try await withNode { home in
+      let absent = try await call(["--via", "127.0.0.1:1", "runs"], in: home)
+      #expect(absent.0 == 5)
+      #expect(absent.2.hasPrefix("error: can't reach 127.0.0.1: "), "\(absent)")
+      let nothing = try await call(["runs", "--via"], in: home)
+      #expect(nothing.0 == 2)
+      try await Server.with(authorized: [home.publicKey()], "SetEnv PATH=/usr/bin:/bin HOME=/nonexistent") {
+        server in
+        let without = try await call(["--via", server.destination, "--accept-new", "runs"], in: home)
+        if access("/usr/local/bin/coordinator", X_OK) != 0, access("/opt/eventor/bin/coordinator", X_OK) != 0
+        {
+          #expect(without.0 == 3, "\(without)")
+          #expect(without.2.contains("there is no coordinator on"))
+        }
+      }
+    }
+  }
+
+  @Test("Ctrl-C reaches the coordinator there, and its steps")
+  func interrupt() async throws {
+    try await withNode { home in
+      let program = try home.write(
+        "long.yaml", "program: long\nsteps:\n  a: {shell: \"echo $$ >\(home.path)/pid; sleep 300\"}\n")
+      let words = ["run", program, "--store", "sqlite:\(home.path)/long.db", "--quiet", "--via", "node"]
+      let tool = try Tool(
+        [Executable.coordinator] + words, log: home.path + "/log",
+        environment: ["HOME": home.path, "SSH_AUTH_SOCK": "", "EVENTOR_VIA": ""])
+      try await until("the step runs") { home.text("pid").hasSuffix("\n") }
+      let pid = try #require(pid_t(home.text("pid").trimmingCharacters(in: .whitespacesAndNewlines)))
+      try await until("it has ended") {
+        tool.stop(SIGINT)
+        try await Task.sleep(for: .milliseconds(500))
+        return !tool.isRunning
+      }
+      let status = await tool.status()
+      #expect((status >> 8) & 0xff == 6, "\(home.text("log"))")
+      try await until("the step is gone") { kill(pid, 0) != 0 }
+    }
+  }
+}
