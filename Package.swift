@@ -155,7 +155,9 @@ let package = Package(
     // The command as people and scripts call it: answers, exit codes, what steps see, and every kind of bad input.
     .testTarget(
       name: "CommandTests",
-      dependencies: ["coordinator", "eventor-agent", "Model", "Database", "Drivers", "TestSupport"],
+      dependencies: [
+        "coordinator", "eventor-agent", "eventor-bench", "Model", "Database", "Drivers", "TestSupport",
+      ],
       swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.
     .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),

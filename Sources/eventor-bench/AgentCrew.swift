@@ -23,7 +23,7 @@ struct AgentCrew {
     do {
       for number in 1...options.agents { members.append(try launch(program, number, options, own)) }
       let crew = AgentCrew(members: members)
-      try await crew.awaitService()
+      try await crew.awaitService(on: own)
       result = .success(try await body(crew))
     } catch {
       result = .failure(error)
@@ -46,10 +46,7 @@ struct AgentCrew {
       "--work-dir", directory + "/work", "--log-dir", directory + "/logs", "--log-level", options.agentLog,
       "--grace", "1s",
     ]
-    // The URL holds a password, so it does not stand among the arguments.
-    process.environment = [
-      "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": directory, "LANG": "C.UTF-8", "EVENTOR_STORE": own.text,
-    ]
+    process.environment = own.environment
     let log = directory + "/log"
     guard FileManager.default.createFile(atPath: log, contents: nil),
       let output = FileHandle(forWritingAtPath: log)
@@ -67,12 +64,13 @@ struct AgentCrew {
   /// The agents' processes.
   var pids: [pid_t] { members.map(\.process.processIdentifier) }
 
-  private func awaitService() async throws {
-    for member in members {
-      while !text(member).contains("serving") {
-        try check()
-        try await Task.sleep(for: .milliseconds(20))
-      }
+  /// Each agent has a seat and can be woken: until it has an address, only its poll would find anything.
+  private func awaitService(on own: OwnStore) async throws {
+    while try await own.number(
+      "SELECT COUNT(*) FROM ev_agent WHERE waiter IS NOT NULL AND stopped_at IS NULL") < Int64(members.count)
+    {
+      try check()
+      try await Task.sleep(for: .milliseconds(20))
     }
   }
 

@@ -11,7 +11,8 @@ enum Measurement {
   ) async throws {
     let place = try StorePlace(options.store)
     try await place.refuseIfInUse()
-    let report = try await interruptible { try await body(place) }
+    var report = try await interruptible { try await body(place) }
+    report.server = try await place.version()
     if options.json { try Say.json(report) } else { Say.line(report.text) }
   }
 

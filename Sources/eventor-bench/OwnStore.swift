@@ -97,6 +97,15 @@ struct OwnStore: Sendable {
     try result.get()
   }
 
+  /// The environment of the programs that work on it: the store's URL holds a password, so it stands here and not among
+  /// their arguments, and nothing else of ours reaches them.
+  var environment: [String: String] {
+    var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("EVENTOR_") }
+    environment["HOME"] = directory
+    environment["EVENTOR_STORE"] = text
+    return environment
+  }
+
   // MARK: Looking
 
   /// Rows, without disturbing whoever writes.

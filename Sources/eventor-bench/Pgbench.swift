@@ -52,7 +52,8 @@ struct Pgbench {
   /// The server by libpq's variables, so that the password is not among the arguments.
   private var environment: [String: String] {
     let url = own.url
-    var environment = ["PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": own.directory]
+    var environment = own.environment
+    environment["LC_ALL"] = "C"
     environment["PGHOST"] = url.host
     environment["PGPORT"] = url.port.map(String.init)
     environment["PGUSER"] = url.user

@@ -9,6 +9,10 @@ struct Report: Encodable {
   let store: String
   /// What was asked for.
   let settings: [String: Int]
+  /// The database as it calls itself.
+  var server = ""
+  /// Processors of this machine.
+  let cores = ProcessInfo.processInfo.activeProcessorCount
   /// Whether the program measured was built for debugging: then its figures say nothing.
   let isDebugBuild: Bool
   private(set) var measures: [Measure] = []
@@ -41,7 +45,7 @@ struct Report: Encodable {
 
   var text: String {
     let given = settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-    var lines = ["\(bench) on \(store): \(given)"]
+    var lines = ["\(bench) on \(server), \(cores) cores: \(given)"]
     if isDebugBuild { lines.append("a debug build: its figures say nothing about a release build") }
     lines += measures.map { "  \($0.text)" }
     if !floors.isEmpty { lines += ["floor"] + floors.map { "  \($0.text)" } }

@@ -31,19 +31,17 @@ struct StartupBench: AsyncParsableCommand {
     return try await OwnStore.with(place) { own in
       try await own.submit(try await own.register(Programs.wide(3)), id: "r")
       _ = try await InnerAgent(on: own, slots: 8).work()
-      let environment = [
-        "PATH": "/usr/bin:/bin", "HOME": own.directory, "LANG": "C.UTF-8", "EVENTOR_STORE": own.text,
-      ]
       var (versions, statuses, floors): ([[Double]], [[Double]], [[Double]]) = ([], [], [])
       var peak = 0.0
       for round in 1...options.rounds {
         Progress.say("round \(round) of \(options.rounds)")
         floors.append(try await Spawning.time(["/bin/true"], times: n).milliseconds)
         versions.append(
-          try await Spawning.time([coordinator, "--version"], times: n, environment: environment).milliseconds
+          try await Spawning.time([coordinator, "--version"], times: n, environment: own.environment)
+            .milliseconds
         )
         let status = try await Spawning.time(
-          [coordinator, "status", "latest"], times: n, environment: environment)
+          [coordinator, "status", "latest"], times: n, environment: own.environment)
         statuses.append(status.milliseconds)
         peak = max(peak, status.peakMiB)
       }

@@ -48,6 +48,22 @@ struct StorePlace: Sendable {
     }
   }
 
+  /// The database as it calls itself.
+  func version() async throws -> String {
+    // An SQLite library needs no file to say it.
+    let url = url.kind == .sqlite ? try StoreURL("sqlite::memory:") : url
+    let pool = Pool(url: url, driver: Drivers.driver(for: url), size: 1)
+    let text = try await pool.run { session in
+      switch session.dialect.kind {
+      case .sqlite: "SQLite \(try session.query("SELECT sqlite_version()").first?.text(0) ?? "")"
+      case .postgresql: "PostgreSQL \(try session.query("SHOW server_version").first?.text(0) ?? "")"
+      case .mysql: "MySQL \(try session.query("SELECT VERSION()").first?.text(0) ?? "")"
+      }
+    }
+    await pool.close()
+    return text
+  }
+
   /// The same place with a schema, database or file of another name, as text.
   func text(named name: String, directory: String) -> String {
     switch url.kind {
