@@ -72,7 +72,7 @@ struct DoloopCrew {
     var total = 0
     for member in members {
       guard let count = Int(try Self.line(member)) else {
-        throw LoopScene.Wrong(description: "doloop said no number")
+        throw Wrong("doloop said no number")
       }
       total += count
     }
@@ -88,7 +88,7 @@ struct DoloopCrew {
       text += byte
     }
     guard !text.isEmpty else {
-      throw LoopScene.Wrong(description: "a Python worker ended early; its error is above")
+      throw Wrong("a Python worker ended early; its error is above")
     }
     return String(decoding: text, as: UTF8.self)
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Database
 import Drivers
 import Foundation
@@ -30,7 +31,9 @@ struct LoopBench: AsyncParsableCommand {
   @Option(help: "How many ids a worker takes at a time.")
   var batch = 10
 
-  @Option(help: "How often all is measured; the medians are compared.")
+  @Option(
+    name: [.customLong("repeats"), .customLong("repeat")],
+    help: "How often all is measured; the medians are compared.")
   var repeats = 3
 
   @Option(help: "A Python interpreter with doloop and PyMySQL; MySQL only.")
@@ -41,7 +44,7 @@ struct LoopBench: AsyncParsableCommand {
 
   func validate() throws {
     guard workers > 0, n > 0, batch > 0, repeats > 0 else {
-      throw ValidationError("--workers, --n, --batch and --repeats are numbers from 1")
+      throw ValidationError("--workers, --n, --batch and --repeat are numbers from 1")
     }
   }
 
@@ -49,7 +52,7 @@ struct LoopBench: AsyncParsableCommand {
     let url = try StoreURL(store)
     var report = Report(store: "\(url.kind)", workers: workers, n: n, batch: batch)
     for round in 1...repeats {
-      Say.aside("round \(round) of \(repeats)")
+      Progress.say("round \(round) of \(repeats)")
       report.turn.append(try await measure(url) { try await $0.turnAll(combined: true) })
       report.getAndDid.append(try await measure(url) { try await $0.turnAll(combined: false) })
       if let python, url.kind == .mysql {

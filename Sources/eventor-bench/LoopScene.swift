@@ -11,11 +11,6 @@ struct LoopScene {
   let batch: Int
   let name: String
 
-  /// What came out other than it must.
-  struct Wrong: Error, CustomStringConvertible {
-    let description: String
-  }
-
   /// Makes the loop and fills it.
   init(url: StoreURL, workers: Int, n: Int, batch: Int) async throws {
     self.url = url
@@ -87,6 +82,6 @@ struct LoopScene {
   }
 
   private func expect(_ total: Int) throws {
-    guard total == n else { throw Wrong(description: "\(total) ids were handed out, of \(n)") }
+    guard total == n else { throw Wrong("\(total) ids were handed out, of \(n)") }
   }
 }

@@ -1,10 +1,7 @@
+import CommandSupport
 import Foundation
 
-/// Results on standard output, progress on standard error.
-enum Say {
-  static func line(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
-  static func aside(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
-
+extension Say {
   /// `value` as JSON with sorted keys.
   static func json(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
@@ -12,9 +9,4 @@ enum Say {
     encoder.keyEncodingStrategy = .convertToSnakeCase
     line(String(decoding: try encoder.encode(value), as: UTF8.self))
   }
-}
-
-extension [Double] {
-  /// The middle one; of an even number the lower of the two.
-  var median: Double { isEmpty ? 0 : sorted()[(count - 1) / 2] }
 }

@@ -179,6 +179,7 @@ enum Executable {
   /// In the directory `EVENTOR_TEST_BIN`, else beside the bundle of the tests.
   static let path = find("coordinator")
   static let agent = find("eventor-agent")
+  static let bench = find("eventor-bench")
 
   private static func find(_ name: String) -> String {
     let named = ProcessInfo.processInfo.environment["EVENTOR_TEST_BIN"].map { URL(fileURLWithPath: $0) }

@@ -26,6 +26,8 @@ enum ModuleTable {
   /// Executables put the parts together: every module of ours, but none of C.
   static let composition: Set<String> = Set(mayImport.keys).union(["ArgumentParser", "Logging"])
   static let executables: Set<String> = ["coordinator", "eventor-agent", "eventor-bench"]
+  /// Our own code in C that an executable may call besides.
+  static let inC: [String: Set<String>] = ["eventor-bench": ["CFloor"]]
 
   static let systemModules: Set<String> = [
     "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Synchronization",
@@ -36,7 +38,7 @@ enum ModuleTable {
   /// What a target may import, or nothing for a target the table doesn't know.
   static func allowed(in target: String) -> Set<String>? {
     let system = systemModulesOfPureTargets[target] ?? systemModules
-    if executables.contains(target) { return composition.union(system) }
+    if executables.contains(target) { return composition.union(system).union(inC[target] ?? []) }
     return mayImport[target].map { $0.union(system) }
   }
 }

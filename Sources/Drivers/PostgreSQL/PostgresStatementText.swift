@@ -1,11 +1,14 @@
 /// A statement in PostgreSQL's form: `$1` for `?`, double quotes for backticks.
 ///
 /// Strings, quoted names, comments and dollar-quoted bodies are left alone.
-struct PostgresStatementText {
-  let text: String
-  let parameterCount: Int
+public struct PostgresStatementText {
+  /// The statement as PostgreSQL reads it.
+  public let text: String
+  /// How many `?` there were.
+  public let parameterCount: Int
 
-  init(_ source: String) {
+  /// Translates a statement.
+  public init(_ source: String) {
     var scanner = Scanner(rest: Array(source.utf8)[...])
     scanner.translate()
     text = String(decoding: scanner.output, as: UTF8.self)

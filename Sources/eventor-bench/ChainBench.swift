@@ -1,0 +1,66 @@
+import ArgumentParser
+
+/// `eventor-bench chain`.
+struct ChainBench: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "chain",
+    abstract:
+      "How long it takes from the end of one step to the end of the next, when each waits for the one before.",
+    discussion: """
+      One run of --n steps that do nothing, each after the one before. A hop is the time between two recorded ends, by \
+      the database's clock.
+
+      Floors: one commit of this database, the smallest change of one row, through its C client; and the statements \
+      that one agent sends for the same run, from a loop in C.
+
+      EXAMPLE
+        eventor-bench chain --store postgresql://eventor@localhost/bench
+      """)
+
+  @OptionGroup var options: BenchOptions
+  @OptionGroup var crew: AgentOptions
+
+  @Option(help: "How many steps.")
+  var n = 200
+
+  func validate() throws {
+    guard n > 1 else { throw ValidationError("--n is a number from 2: one step is no chain") }
+  }
+
+  func run() async throws {
+    try await Measurement.run(options) { try await measure($0) }
+  }
+
+  private func measure(_ place: StorePlace) async throws -> Report {
+    let prepare: @Sendable (OwnStore) async throws -> Void = { own in
+      let version = try await own.register(Programs.chain(n))
+      try await own.submit(version, id: "r")
+      try await own.analyze()
+    }
+    let transcript = try await InnerAgent.transcript(at: place, slots: crew.slots, prepare: prepare)
+    var (hops, commits, replays): ([[Double]], [[Double]], [Double]) = ([], [], [])
+    for round in 1...options.rounds {
+      Progress.say("round \(round) of \(options.rounds)")
+      let ends = try await OwnStore.with(place) { own in
+        try await AgentCrew.work(crew, on: own) { try await prepare(own) }
+        return try await own.rows("SELECT ended_at FROM ev_task ORDER BY ended_at").map { try $0.integer(0) }
+      }
+      hops.append(zip(ends.dropFirst(), ends).map { Double($0 - $1) / 1000 })
+      commits.append(try await Commits.time(n, at: place))
+      let seconds = try await InnerAgent.replay(
+        transcript, at: place, slots: crew.slots, tasks: n, prepare: prepare)
+      replays.append(seconds * 1000 / Double(n))
+    }
+    var report = Report("chain", place, ["n": n, "agents": crew.agents, "slots": crew.slots])
+    let hop = Measure("one hop", "ms", rounds: hops)
+    let commit = Measure("one commit, in C", "ms", rounds: commits)
+    let same = Measure("the same statements, in C, for each hop", "ms", replays)
+    report.add(hop)
+    report.add(Measure("round trips for each hop", "", [Double(transcript.calls.count) / Double(n)]))
+    report.add(floor: commit)
+    report.add(floor: same)
+    report.compare("hop to commit", hop, to: commit, bar: "at most 3")
+    report.compare("hop to the same statements", hop, to: same)
+    return report
+  }
+}

@@ -1,0 +1,3 @@
+import CommandSupport
+
+await CommandMain.run(BenchCommand.self)
