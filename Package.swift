@@ -102,7 +102,7 @@ let package = Package(
       name: "eventor-bench",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "CommandSupport", "UpdateLoops", "CFloor", .product(name: "Logging", package: "swift-log"),
+        "CommandSupport", "Secrets", "UpdateLoops", "CFloor", .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

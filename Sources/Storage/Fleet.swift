@@ -101,18 +101,8 @@ extension SQLStore {
     try await write { session in
       try fault(.renewBefore, session)
       let now = try session.clock()
-      // In the order in which an advance locks them, so that the two never end each other's waiting.
-      let tasks = try session.query(
-        """
-        SELECT run_key, no, fence, agent FROM ev_task WHERE holder = \(agent)
-        ORDER BY run_key, no\(raw: session.dialect.forUpdate)
-        """)
-      let held = try self.held(tasks, by: agent, session)
-      // An idle agent says that it lives, and nothing else.
-      if !held.isEmpty {
-        try session.execute(
-          "UPDATE ev_task SET lock_until = \(now + lockFor.microseconds) WHERE holder = \(agent)")
-      }
+      let held = try self.held(
+        self.keep(until: now + lockFor.microseconds, by: agent, session), by: agent, session)
       let rows = try session.query(
         """
         SELECT s.agent_key, d.host, d.reason, d.drained_by, d.drained_at, d.deadline_at FROM ev_agent a
@@ -125,6 +115,41 @@ extension SQLStore {
         held: held, isReplaced: try rows.first?.optionalInteger(0) != agent, drain: drain,
         deadlineIn: drain?.deadline.map { max(0, $0.microseconds - now) })
     }
+  }
+
+  /// Locks what an agent holds, in the order in which an advance does, so that the two never end each other's waiting, and
+  /// keeps it until `moment`. An idle agent has nothing to keep.
+  private func keep(until moment: Int64, by agent: Int64, _ session: any Session) throws -> [Row] {
+    guard session.dialect.kind == .mysql else {
+      let rows = try session.query(
+        """
+        SELECT run_key, no, fence, agent FROM ev_task WHERE holder = \(agent)
+        ORDER BY run_key, no\(raw: session.dialect.forUpdate)
+        """)
+      if !rows.isEmpty {
+        try session.execute("UPDATE ev_task SET lock_until = \(moment) WHERE holder = \(agent)")
+      }
+      return rows
+    }
+    // InnoDB locks entries of the index a statement goes by before the rows, where an advance, which goes by the primary
+    // key, locks them after the rows. So what is held is first read without locks.
+    let keys = try session.query("SELECT run_key, no FROM ev_task WHERE holder = \(agent)")
+    var rows: [Row] = []
+    for (run, some) in try Dictionary(grouping: keys, by: { try $0.integer(0) }).sorted(by: { $0.key < $1.key }) {
+      for numbers in try some.map({ try $0.integer(1) }).sorted().chunks(of: 256) {
+        let locked = try session.query(
+          """
+          SELECT run_key, no, fence, agent FROM ev_task FORCE INDEX (PRIMARY)
+          WHERE run_key = \(run) AND no IN \(list: numbers) AND holder = \(agent) ORDER BY no FOR UPDATE
+          """)
+        let held = try locked.map { try $0.integer(1) }
+        rows += locked
+        if held.isEmpty { continue }
+        try session.execute(
+          "UPDATE ev_task SET lock_until = \(moment) WHERE run_key = \(run) AND no IN \(list: held)")
+      }
+    }
+    return rows
   }
 
   private func held(_ tasks: [Row], by agent: Int64, _ session: any Session) throws -> [HeldTask] {

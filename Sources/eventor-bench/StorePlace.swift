@@ -3,6 +3,7 @@ import Database
 import Documents
 import Drivers
 import Foundation
+import Secrets
 
 /// Where measurements make their stores: what `--store` named.
 struct StorePlace: Sendable {
@@ -11,7 +12,7 @@ struct StorePlace: Sendable {
   let url: StoreURL
 
   init(_ given: String) throws {
-    (text, url) = try Configuration.found(explicit: nil).located(given, as: "store")
+    (text, url) = try Configuration.found(explicit: nil).located(given, as: "store", key: KeyOffer())
     guard !url.isMemory else {
       throw CommandFailure(
         status: .usage, what: "can't measure on \(url)", why: "agents can't reach a database in this process",
