@@ -18,9 +18,21 @@ static void refuse(struct keeper *keeper, uint64_t ticket, int error, int phase)
   answer(keeper, &step, EVK_NOT_STARTED);
 }
 
+static bool is_over(int64_t moment) { return moment > 0 && moment <= since_boot(); }
+
 static bool has_run_out(const evk_start_request *head) {
-  int64_t first = head->terminate_at > 0 ? head->terminate_at : head->kill_at;
-  return first > 0 && first <= since_boot();
+  return is_over(head->start_before) || is_over(head->terminate_at > 0 ? head->terminate_at : head->kill_at);
+}
+
+// Why what was announced must not be started any more; EVK_PHASE_NONE: it may.
+static struct failure obstacle(struct keeper *keeper, const evk_start_request *head) {
+  // Requests may have queued before the agent died, and whoever takes over counts what is not announced as never
+  // started. So this comes after the announcement: either that was read, or the agent is seen to be gone here.
+  if (agent_hung_up(keeper)) keeper->agent_left = true;
+  if (keeper->agent_left) return (struct failure){.error = ESHUTDOWN, .phase = EVK_PHASE_QUITTING};
+  // Writing the announcement may have taken a while.
+  if (has_run_out(head)) return (struct failure){.error = ETIMEDOUT, .phase = EVK_PHASE_CUT_OFF};
+  return (struct failure){.error = 0, .phase = EVK_PHASE_NONE};
 }
 
 // Announced and given to a minder; 0, or an errno with `phase`.
@@ -37,9 +49,15 @@ static int begin(struct keeper *keeper, struct minding *minding, int *phase) {
     steps_forget(&keeper->steps, step);
     return error;
   }
+  struct failure failure = obstacle(keeper, &request->head);
+  if (failure.phase != EVK_PHASE_NONE) {
+    step->cut_off = failure.phase == EVK_PHASE_CUT_OFF;
+    minding_free(minding);
+    not_started(keeper, step, failure);
+    return 0;
+  }
   // Before it is there: nothing that runs is unguarded.
   deadlines_set(keeper, step, request->head.terminate_at, request->head.kill_at);
-  struct failure failure;
   pid_t minder = minder_start(minding, &failure);
   if (minder < 0) {
     minding_free(minding);
@@ -54,9 +72,7 @@ static int begin(struct keeper *keeper, struct minding *minding, int *phase) {
 static void start(struct keeper *keeper, const unsigned char *body, size_t length) {
   evk_start_request head = {0};
   if (length >= sizeof head) memcpy(&head, body, sizeof head);
-  // Requests may have queued before the agent died. Whoever takes over counts what was not announced as never
-  // started, so nothing is announced any more once the agent is gone.
-  if (agent_hung_up(keeper)) keeper->agent_left = true;
+  // Known already: then it need not even be announced.
   if (keeper->agent_left || keeper->is_quitting) {
     return refuse(keeper, head.ticket, ESHUTDOWN, EVK_PHASE_QUITTING);
   }

@@ -208,14 +208,18 @@ public protocol FleetDriver: RunDriver, ScheduleDriver {
   func orphans(on host: String, otherThan agent: Int64) async throws -> [Holder]
   /// The plan and values of a run.
   func context(of run: String) async throws -> RunContext
-  /// Gives up tasks whose locks have expired: they follow `on_lost`.
+  /// The locks that have expired, of what is not kept for its host.
+  func expiredLocks() async throws -> ExpiredLocks
+  /// Gives up tasks whose locks have expired: they follow `on_lost`. The caller has made sure that their holders had the
+  /// time to report, and does so again by the time it sends along: what is carried out later than that is void.
   ///
-  /// - Parameter touch: For how long the caller has been in touch with the store without a gap. Locks of a longer
-  ///   duration are left alone: their holders may not have had the time to report since the store came back.
+  /// - Parameter locks: Each with how long after `seen` it may be given up at the latest.
   /// - Returns: How many were given up.
-  func reap(by agent: Int64, touch: TimeSpan) async throws -> Int
+  func reap(_ locks: [(lock: ExpiredLock, within: TimeSpan)], seen: Timestamp) async throws -> Int
+  /// Of these runs, the tasks that somebody holds.
+  func heldTasks(of runs: [String]) async throws -> [HeldTask]
   /// Gives back tasks of a draining host whose deadline is over: they are ready again.
-  func yield(_ tasks: [HeldTask], because reason: String) async throws
+  func yield(_ tasks: [HeldTask], because reason: String, unstarted: Bool) async throws
   /// Takes the turn of sensors that are to be asked now.
   func takeSensorTurns(host: String) async throws -> [SensorTurn]
   /// Records what a sensor said; nil if it failed.
@@ -224,6 +228,37 @@ public protocol FleetDriver: RunDriver, ScheduleDriver {
   func publish(_ outputs: [LiveOutput], of run: String) async throws
   /// Removes runs that ended longer ago than `age`, at most `limit`. Returns how many.
   func purgeSome(olderThan age: TimeSpan, limit: Int) async throws -> Int
+}
+
+/// A lock that nobody has renewed in time.
+public struct ExpiredLock: Sendable, Hashable {
+  /// The task, under the fence of whoever had it.
+  public var task: HeldTask
+  /// For how long its holder locks tasks.
+  public var length: TimeSpan
+  /// Who that was, in a sentence.
+  public var reason: String
+
+  /// The lock of `task`, whose holder locks for `length`.
+  public init(task: HeldTask, length: TimeSpan, reason: String) {
+    self.task = task
+    self.length = length
+    self.reason = reason
+  }
+}
+
+/// Locks that have expired, and when that was seen.
+public struct ExpiredLocks: Sendable {
+  /// The time of the store.
+  public var seen: Timestamp
+  /// The locks, those that expired first before the others.
+  public var locks: [ExpiredLock]
+
+  /// The locks that have expired at `seen`.
+  public init(seen: Timestamp, locks: [ExpiredLock]) {
+    self.seen = seen
+    self.locks = locks
+  }
 }
 
 /// What people ask of the fleet.

@@ -14,6 +14,8 @@ public struct Outcome: Sendable, Hashable {
   public var skipped = false
   /// Whether its guard ended it, because the agent could not reach the store: then it has not ended, it was lost.
   public var wasCutOff = false
+  /// Whether it was cut off before it was started.
+  public var wasWithheld: Bool { wasCutOff && exitCode == nil && signal == nil }
   /// What went wrong, in a sentence.
   public var message: String?
   /// What it wrote to its result file.

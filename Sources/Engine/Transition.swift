@@ -130,9 +130,9 @@ public struct Transition {
   }
 
   /// The agent that runs `task` gives it back, so that another may run it: not a loss of the task's making.
-  public mutating func giveBack(_ task: TaskFact, _ message: String) throws {
+  public mutating func giveBack(_ task: TaskFact, _ message: String, unstarted: Bool = false) throws {
     if changes.run.isStopped { return try end(task, Outcome(.cancelled, message: message), chance: 0) }
-    guard plan.steps[task.step]?.definition.onLost != .fail else {
+    guard unstarted || plan.steps[task.step]?.definition.onLost != .fail else {
       return try end(task, Outcome(.failure, message: message), chance: 0)
     }
     changes.taskChanges.append(.init(task: task, kind: .returned(message), releases: nil))

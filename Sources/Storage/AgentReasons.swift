@@ -18,6 +18,34 @@ struct AgentReasons {
     let hasLeft: Bool
   }
 
+  /// An agent that holds a task and does not report.
+  struct Silence {
+    let host: String
+    /// What it does instead.
+    let sentence: String
+  }
+
+  /// The tasks of a run that agents hold which do not report, by number. Index: ev_task_open.
+  func silences(in run: Int64) throws -> [Int64: Silence] {
+    let rows = try session.query(
+      """
+      SELECT t.no, a.host, \(raw: session.dialect.now) - a.heartbeat_at, a.stopped_at
+      FROM ev_task t JOIN ev_agent a ON a.agent_key = t.holder
+      WHERE t.run_key = \(run) AND t.open = 1 AND t.status = 'running'
+        AND NOT (\(raw: Fleet.isLive("a", session.dialect)))
+      """)
+    let silences = try rows.map { row in
+      let ago = TimeSpan(microseconds: max(0, try row.integer(2)) / 1_000_000 * 1_000_000)
+      let hasLeft = try row.optionalInteger(3) != nil
+      return (
+        try row.integer(0),
+        Silence(
+          host: try row.text(1), sentence: hasLeft ? "has stopped" : "has not reported for \(ago)")
+      )
+    }
+    return Dictionary(silences) { first, _ in first }
+  }
+
   /// The reason for `task`, which waits in `queue`.
   func reason(_ task: TaskFact, group: String?, queue: String?, plan: Plan) throws -> WaitReason {
     func say(_ code: WaitReason.Code, _ message: String, _ mend: String) -> WaitReason {

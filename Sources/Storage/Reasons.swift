@@ -59,6 +59,8 @@ struct Reasons {
     let tender: String?
     let tenderHost: String?
     let tenderHasLeft: Bool
+    /// What runs on hosts whose agents do not report, by number.
+    let silent: [Int64: AgentReasons.Silence]
 
     init(_ run: String, _ store: SQLStore, _ session: any Session) throws {
       let rows = try session.query(
@@ -84,6 +86,7 @@ struct Reasons {
       tenderHost = agent?.host
       tender = agent.map { "process \($0.pid) on \($0.host)" }
       tenderHasLeft = try row.optionalInteger(10) != nil || agent.map(store.isGone) ?? false
+      silent = isStandalone ? [:] : try AgentReasons(session: session).silences(in: state.key)
     }
   }
 
@@ -95,7 +98,14 @@ struct Reasons {
     }
     let name = "\(task.step)/\(task.sequence)"
     switch task.status {
-    case .running: return say(.running, "\(name) is running on \(task.host ?? "?")", "nothing to do")
+    case .running:
+      guard let silence = facts.silent[task.number] else {
+        return say(.running, "\(name) is running on \(task.host ?? "?")", "nothing to do")
+      }
+      return say(
+        .noAgent, "\(name) was running on \(silence.host), whose agent \(silence.sentence)",
+        "start the agent on \(silence.host), which goes on with it or records its end; "
+          + "`coordinator cancel \(facts.state.id)` gives it up")
     case .success, .failure, .cancelled:
       return say(
         .ended, "\(name) has ended as \(task.status.rawValue)",

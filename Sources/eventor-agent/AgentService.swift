@@ -106,7 +106,6 @@ struct AgentService {
         return try await enlist(store, place, profile)
       }
     }
-    try await sweep(store, place, number)
     let environment = place.url.withoutPassword(ProcessInfo.processInfo.environment)
     let executor = ProcessExecutor(
       keeper: place.keeper, places: .init(logs: place.logs, files: place.directory + "/files"),
@@ -117,30 +116,13 @@ struct AgentService {
     options.once = settings.once
     options.grace = settings.grace
     options.retention = settings.retention
+    options.journal = place.journal
     return HostAgent(
       store: store, agent: number, executor: executor, adopter: executor,
       probe: SensorProbe(
         keeper: place.keeper, directory: place.directory,
         environment: environment),
       capacity: capacity, options: options, log: log)
-  }
-
-  /// Clears up after agents of this host that are gone. What they hold by the store is gone on with later.
-  private func sweep(_ store: SQLStore, _ place: AgentSettings.Store, _ agent: Int64) async throws {
-    let holders = try await HostAgent.patiently(log) {
-      try await store.orphans(on: settings.host, otherThan: agent)
-    }
-    let held = Set(holders.flatMap(\.tasks).map { "\($0.run)/\($0.number)/" })
-    let swept = await KeeperJournal.sweep(directory: place.directory, except: place.journal) { attempt in
-      held.contains { attempt.hasPrefix($0) }
-    }
-    guard !swept.isNothing else { return }
-    log.notice(
-      "cleared up after agents that are gone",
-      metadata: [
-        "journals": "\(swept.journals)", "steps": "\(swept.steps)", "files": "\(swept.files)",
-        "store": "\(place.url)",
-      ])
   }
 
   private func enlist(

@@ -5,11 +5,13 @@ import Testing
 
 @Suite("Agents lost, late and started again (rules 7, 8 and 11)")
 struct AgentLossTests {
+  private static let hosts = (1...Scale.count(4, full: 8)).map { "s\($0)" }
+
   /// Each execution appends its task's number and attempt.
   private static func hunt(_ tasks: Int) -> String {
     """
     program: hunt
-    groups: {g: {hosts: [s1, s2, s3, s4]}}
+    groups: {g: {hosts: [\(hosts.joined(separator: ", "))]}}
     steps: {t: {group: g, foreach: {from: 1, to: \(tasks)}, at_once: 0, max_lost: 1000, shell: "echo $EVENTOR_LOOP_ITEM >> done"}}
     """
   }
@@ -18,7 +20,7 @@ struct AgentLossTests {
   func hunt(kind: TestStore.Kind) async throws {
     let tasks = Scale.count(kind == .sqlite ? 200 : 400, full: 20_000)
     try await World.with(kind, program: Self.hunt(tasks)) { world in
-      for host in ["s1", "s2", "s3", "s4"] { try await world.agent(host) }
+      for host in Self.hosts { try await world.agent(host) }
       try await world.submit()
       #expect(try await world.wait().run.status == "success")
       let done = world.lines("done")
@@ -31,7 +33,7 @@ struct AgentLossTests {
   func killed(kind: TestStore.Kind) async throws {
     let tasks = Scale.count(kind == .sqlite ? 150 : 300, full: 20_000)
     try await World.with(kind, program: Self.hunt(tasks)) { world in
-      let hosts = ["s1", "s2", "s3", "s4"]
+      let hosts = Self.hosts
       var agents: [String: Call] = [:]
       for host in hosts { agents[host] = try await world.agent(host, ["--poll", "100ms"]) }
       try await world.submit()
@@ -175,6 +177,13 @@ struct AgentLossTests {
       })
       #expect(report["given"]?.attempt == 2 && report["given"]?.host == "s2")
       #expect(report["kept"]?.status == "running")
+      var why = ""
+      for _ in 0..<400 where !why.contains("kept/1 was running on s1, whose agent has not reported") {
+        why = try await world.run("why", "r").stdout
+        try await Task.sleep(for: .milliseconds(25))
+      }
+      #expect(why.contains("kept/1 was running on s1, whose agent has not reported"), "\(why)")
+      #expect(try await world.run("status", "r").stdout.contains("whose agent has not reported"))
       try await world.run("cancel", "r")
       #expect(try await world.wait(exit: 6)["kept"]?.status == "cancelled")
       try await world.expectConsistency()

@@ -74,7 +74,7 @@ final class Call: Sendable {
   /// Waits for its end; one that hangs is killed, and the test fails.
   func answer(from place: SourceLocation = #_sourceLocation) async -> Answer {
     let watchdog = Task { [self] in
-      do { try await Task.sleep(for: .seconds(120)) } catch { return }
+      do { try await Task.sleep(for: .seconds(Scale.count(120, full: 3700))) } catch { return }
       Issue.record("it hangs: \(what)\n\(stdout)\n\(stderr)", sourceLocation: place)
       signal(SIGKILL)
     }

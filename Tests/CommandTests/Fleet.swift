@@ -41,7 +41,8 @@ extension World {
   func wait(for id: String = "r", exit: Int32 = 0, from place: SourceLocation = #_sourceLocation)
     async throws -> Report
   {
-    let answer = try await start(["wait", id, "--json", "--timeout", "100s"]).answer(from: place)
+    let patience = "\(Scale.count(100, full: 3600))s"
+    let answer = try await start(["wait", id, "--json", "--timeout", patience]).answer(from: place)
     #expect(answer.code == exit, "\(answer)", sourceLocation: place)
     return try answer.decoded(as: Report.self, from: place)
   }

@@ -138,7 +138,7 @@ struct RunEndTests {
       let plain = try await world.run("run", world.program)
       #expect(plain.stderr.contains("started"))
       #expect(!plain.stderr.contains("\u{1b}"))
-      let logged = try await world.run("run", world.program, "--log-level", "info", "--run-id", "s")
+      let logged = try await world.run("run", world.program, "--log-level", "debug", "--run-id", "s")
       let start = try #require(logged.errorLines.first { $0.contains("step started") })
       for field in ["run=s", "step=a", "sequence=1", "host="] { #expect(start.contains(field), "\(start)") }
       #expect(logged.errorLines.contains { $0.contains("step ended") && $0.contains("status=success") })

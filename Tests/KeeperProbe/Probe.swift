@@ -7,6 +7,8 @@ import Synchronization
 ///     keeper-probe hold JOURNAL DIRECTORY N   starts N steps that wait for a fifo, says so, and waits
 ///     keeper-probe run JOURNAL DIRECTORY SCRIPT MS [UID]
 ///                                             has a shell run a script, guarded for MS if that is not 0, as a user
+///     keeper-probe queue JOURNAL DIRECTORY SCRIPT
+///                                             stops its keeper and leaves a start of the script in its socket
 ///     keeper-probe bench N WIDTH DIRECTORY    N times /bin/true: bare posix_spawn, then the keeper
 @main
 struct Probe {
@@ -17,6 +19,7 @@ struct Probe {
     case "run" where words.count >= 6:
       if words.count == 7, let user = uid_t(words[6]), setgid(user) != 0 || setuid(user) != 0 { exit(77) }
       try await run(words[2], words[3], words[4], Int64(words[5]) ?? 0)
+    case "queue" where words.count == 5: try queue(words[2], words[3], words[4])
     case "bench" where words.count == 5: try await bench(Int(words[2]) ?? 0, Int(words[3]) ?? 1, words[4])
     default: exit(64)
     }
@@ -53,6 +56,19 @@ struct Probe {
     case .success(let handle): print("step", handle.identity.pid, handle.identity.startTime)
     case .failure(let end): print("failed", end)
     }
+    wait()
+  }
+
+  static func queue(_ journal: String, _ directory: String, _ script: String) throws {
+    let keeper = try Keeper.launch(journal: journal)
+    print("keeper", keeper.identity.pid, keeper.identity.startTime)
+    kill(keeper.identity.pid, SIGSTOP)
+    let request = ProcessRequest(
+      key: "run/1/1", arguments: ["sh", "-c", script], environment: ["PATH": "/bin:/usr/bin"],
+      logPath: "\(directory)/log")
+    keeper.begin(request, onStart: { _ in }, onEnd: { _, _ in })
+    // It is written by another thread.
+    usleep(200_000)
     wait()
   }
 

@@ -28,11 +28,11 @@ struct ExecutorTests {
       context = RunContext(run: "run", plan: Plan(program), recovery: 0, parameters: [:])
     }
 
-    func claim(_ number: Int64 = 1) -> Claim {
+    func claim(_ number: Int64 = 1, fence: Int64 = 1, recovery: Int = 0) -> Claim {
       Claim(
         task: TaskFact(
           number: number, step: "s", sequence: .first, scope: 0, status: .running, dueAt: nil, attempt: 1,
-          losses: 0, host: nil, fence: 1), recovery: 0, fence: 1, loop: nil, results: [:])
+          losses: 0, host: nil, fence: fence), recovery: recovery, fence: fence, loop: nil, results: [:])
     }
 
     func key(_ number: Int64 = 1) -> TaskKey { TaskKey(claim(number), in: "run") }
@@ -155,6 +155,54 @@ struct ExecutorTests {
       #expect(!Wild.processes(with: other).isEmpty)
       await bench.executor.endLeftovers(of: "run2")
       #expect(Wild.processes(with: other) == [])
+    }
+  }
+
+  @Test("begins nothing when its lock can't be relied on any more, whatever its on_cut_off is")
+  func withheld() async throws {
+    try await World.with { world in
+      let token = Wild.token()
+      let bench = Bench(world, "sleep 1000; : \(token)") { $0.host = "h" }
+      let outcome = await bench.begin(trustedFor: -1).value
+      #expect(outcome.wasWithheld && outcome.status == .cancelled)
+      #expect(outcome.message?.contains("another agent may be about to start it") == true)
+      #expect(Wild.processes(with: token) == [])
+      // A renewal makes good for what is begun after it.
+      let later = Bench(world, "exit 3") { $0.host = "h" }
+      let end = await later.begin(2, trustedFor: 600_000).value
+      #expect(!end.wasCutOff && end.exitCode == 3)
+    }
+  }
+
+  @Test(
+    "ends what earlier attempts have left running before it starts another, also of an earlier recovery",
+    arguments: [(number: 1, recovery: 0), (number: 2, recovery: 1)], [true, false])
+  func earlier(next: (number: Int64, recovery: Int), isKept: Bool) async throws {
+    try await World.withDirectory { directory in
+      let (journal, said, token) = ("\(directory)/a.journal", "\(directory)/said", Wild.token())
+      let script =
+        "setsid env -i /bin/sh -c 'trap \"\" TERM; sleep 1000; :' \(token) & sleep 1000; : \(token)"
+      let probe = try Probe.start(["run", journal, directory, script, "0"], output: said)
+      try await until { begins("ready", in: said) }
+      let old = try #require(try probe.identities("keeper", in: said).first)
+      probe.kill()
+      if !isKept {
+        LocalProcess.signal(old, SIGKILL)
+        try await until { !LocalProcess.isAlive(old) }
+      }
+      let keeper = try Keeper.launch(journal: "\(directory)/b.journal")
+      // It fails if it meets the other; of one that has ended and was not waited for the command line is empty.
+      let step = try #require(try probe.identities("step", in: said).first)
+      let bench = Bench(
+        World(directory: directory, keeper: keeper), "! grep -q . /proc/\(step.pid)/cmdline")
+      let end = Promise<Outcome>()
+      bench.executor.begin(
+        bench.claim(next.number, fence: 2, recovery: next.recovery), in: bench.context,
+        onEnd: { end.fulfil($0) })
+      let outcome = await end.value
+      #expect(outcome.status == .success, "\(outcome)")
+      #expect(Wild.processes(with: token) == [])
+      await keeper.quit()
     }
   }
 

@@ -61,7 +61,9 @@ struct StopTests {
         case .processTable:
           StrayProcesses(identity: entry.identity, mark: entry.mark).end()
         case .sweep:
-          let swept = await KeeperJournal.sweep(directory: directory, except: "") { _ in false }
+          let swept = await KeeperJournal.sweep(
+            directory: directory, abandoned: KeeperJournal.abandoned(in: directory, except: "")
+          ) { _ in false }
           #expect(swept.steps == 1)
         }
         // The keeper waits for the last of them, and leaves.
@@ -90,7 +92,9 @@ struct StopTests {
         kill(keeper.pid, SIGKILL)
         probe.kill()
         try await until { !LocalProcess.isAlive(keeper) }
-        let swept = await KeeperJournal.sweep(directory: directory, except: "") { _ in false }
+        let swept = await KeeperJournal.sweep(
+          directory: directory, abandoned: KeeperJournal.abandoned(in: directory, except: "")
+        ) { _ in false }
         #expect(swept == KeeperJournal.Swept(journals: 1, steps: 1, files: 0))
         #expect(Wild.processes(with: token) == [], "\(wild.testDescription)")
       }

@@ -5,6 +5,23 @@ import Testing
 
 @Suite("The keeper and its journal outlive", .timeLimit(.minutes(2)))
 struct SurvivalTests {
+  @Test(
+    "an agent that is killed: what its keeper has not read yet is never started, and nobody takes it for ended"
+  )
+  func queuedStart() async throws {
+    try await World.withDirectory { directory in
+      let (journal, token, said) = ("\(directory)/journal", Wild.token(), "\(directory)/said")
+      let probe = try Probe.start(["queue", journal, directory, "sleep 1000; : \(token)"], output: said)
+      try await until { begins("ready", in: said) }
+      let keeper = try #require(try probe.identities("keeper", in: said).first)
+      probe.kill()
+      #expect(LocalProcess.signal(keeper, SIGCONT))
+      try await until { !LocalProcess.isAlive(keeper) }
+      #expect(Wild.processes(with: token) == [])
+      for entry in try KeeperJournal.read(journal) { #expect(entry.wasWithheld && entry.state.isFinal) }
+    }
+  }
+
   @Test("an agent that is killed: its steps go on, their ends are in the journal, the keeper leaves last")
   func agentKilled() async throws {
     try await World.withDirectory { directory in

@@ -18,6 +18,13 @@ struct SweepTests {
     try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
   }
 
+  private func sweep(
+    _ directory: String, except own: String = "", _ belongs: @escaping @Sendable (String) -> Bool
+  ) async -> KeeperJournal.Swept {
+    let abandoned = await KeeperJournal.abandoned(in: directory, except: own)
+    return await KeeperJournal.sweep(directory: directory, abandoned: abandoned, belongs: belongs)
+  }
+
   private func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   @Test("but leaves what a living agent has, though it knows nothing of its tasks")
@@ -29,7 +36,7 @@ struct SweepTests {
       try await until { begins("ready", in: said) }
       let step = try #require(try probe.identities("step", in: said).first)
       try make("\(directory)/files/run/1.1.result", age: 5000)
-      let swept = await KeeperJournal.sweep(directory: directory, except: "") { _ in false }
+      let swept = await sweep(directory) { _ in false }
       #expect(swept == KeeperJournal.Swept())
       #expect(LocalProcess.isAlive(step) && exists(journal))
       #expect(exists("\(directory)/files/run/1.1.result"))
@@ -50,7 +57,7 @@ struct SweepTests {
       await tell("\(directory)/go.2")
       try await until { (try? KeeperJournal.read(journal).last?.state.isFinal) == true }
       // One is to be gone on with; of two nobody knows anything, of which one has ended meanwhile.
-      var swept = await KeeperJournal.sweep(directory: directory, except: "") { $0 == "run/0/1" }
+      var swept = await sweep(directory) { $0 == "run/0/1" }
       #expect(swept == KeeperJournal.Swept(journals: 0, steps: 1, files: 0))
       try await until { !LocalProcess.isAlive(steps[1]) }
       #expect(LocalProcess.isAlive(steps[0]))
@@ -58,11 +65,11 @@ struct SweepTests {
       // The keeper is gone when its last step is; the journal stays as long as an end in it is of use.
       await tell("\(directory)/go.0")
       try await until { !LocalProcess.isAlive(keeper) }
-      swept = await KeeperJournal.sweep(directory: directory, except: "") { _ in true }
+      swept = await sweep(directory) { _ in true }
       #expect(swept == KeeperJournal.Swept() && exists(journal))
-      swept = await KeeperJournal.sweep(directory: directory, except: journal) { _ in false }
+      swept = await sweep(directory, except: journal) { _ in false }
       #expect(swept == KeeperJournal.Swept() && exists(journal))
-      swept = await KeeperJournal.sweep(directory: directory, except: "") { _ in false }
+      swept = await sweep(directory) { _ in false }
       #expect(swept == KeeperJournal.Swept(journals: 1, steps: 0, files: 0) && !exists(journal))
     }
   }
@@ -81,18 +88,18 @@ struct SweepTests {
       try Data("A mixed/2/1 9\nS mixed/2/1 9 1 1 another-boot\n".utf8)
         .write(to: URL(fileURLWithPath: "\(directory)/a.journal"))
       try make("\(directory)/b.journal.new", age: 700)
-      let swept = await KeeperJournal.sweep(directory: directory, except: "") { $0 == "mixed/2/1" }
+      let swept = await sweep(directory) { $0 == "mixed/2/1" }
       #expect(swept == KeeperJournal.Swept(journals: 0, steps: 0, files: 3))
       #expect(
         try FileManager.default.contentsOfDirectory(atPath: files + "/mixed").sorted()
           == ["2.1.result", "3.1.result", "something-else"])
       // A directory from which something was just removed is new; the next sweep takes it.
       try grow(files + "/gone", 700)
-      _ = await KeeperJournal.sweep(directory: directory, except: "") { $0 == "mixed/2/1" }
+      _ = await sweep(directory) { $0 == "mixed/2/1" }
       #expect(!exists(files + "/gone") && exists("\(directory)/a.journal"))
       #expect(!exists("\(directory)/b.journal.new"))
       // After a restart of the host nothing of it can run.
-      let last = await KeeperJournal.sweep(directory: directory, except: "") { _ in false }
+      let last = await sweep(directory) { _ in false }
       #expect(last.journals == 1)
     }
   }

@@ -26,6 +26,8 @@ public final class HostAgent: Sendable {
     public var retention: TimeSpan?
     /// Where logs of steps are.
     public var logs: String
+    /// The journal of its keeper, beside those of earlier agents; nil: it does not clear up after those.
+    public var journal: String?
 
     /// The defaults, for `host` with logs below `logs`.
     public init(host: String, logs: String) {
@@ -139,6 +141,8 @@ public final class HostAgent: Sendable {
     }
     guard let result = outcome.take().first else { throw CancellationError() }
     let ending = try result.get()
+    // Who takes over what runs goes by the journal as soon as the goodbye is said.
+    await adopter?.close()
     _ = try await touch.attempt { try await self.store.dismiss(agent: self.agent) }
     return ending
   }

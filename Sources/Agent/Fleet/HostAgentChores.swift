@@ -3,11 +3,14 @@ import Logging
 
 /// What an agent does beside its runs: looks, and what somebody has to do for everybody. One of a kind at a time.
 extension HostAgentLoop {
+  /// Whether nothing is in the way of a look.
+  var mayLook: Bool {
+    !chores.contains(.look) && queues.newest >= 0 && desks.values.count(where: \.isInFlight) < 8
+  }
+
   mutating func startChores(_ group: inout Group) {
     let now = ContinuousClock.now
-    if !chores.contains(.look), now >= nextLook, queues.newest >= 0,
-      desks.values.count(where: \.isInFlight) < 8
-    {
+    if mayLook, now >= nextLook {
       nextLook = now + .seconds(5)
       let free = isTaking ? agent.capacity.free : 0
       start(.look, &group) { [queues] agent in
@@ -34,7 +37,12 @@ extension HostAgentLoop {
       wantedChores.remove(chore)
       if chore == .orphans {
         let known = desks.mapValues { Set($0.held.keys).union($0.departing).union($0.ends.map(\.number)) }
-        start(chore, &group) { agent in try await agent.adoptOrphans(known: known) }
+        let isFirst = !hasSwept
+        hasSwept = true
+        start(chore, &group) { agent in
+          try await agent.adoptOrphans(known: known)
+          try await agent.sweep(always: isFirst)
+        }
       } else {
         start(chore, &group) { agent in try await agent.perform(chore) }
       }

@@ -23,6 +23,7 @@ struct HostAgentLoop {
   var nextPublishing = ContinuousClock.now
   var nextOrphans = ContinuousClock.now
   var nextRetention = ContinuousClock.now
+  var hasSwept = false
   var isReplaced = false
   /// When orphans were last looked for: what a heartbeat asked for before shows may have been adopted by that.
   var adoptedAt = ContinuousClock.now
@@ -63,12 +64,15 @@ struct HostAgentLoop {
   /// How long nothing needs to be done unless something happens.
   var pause: Duration {
     let now = ContinuousClock.now
-    var next = nextLook
-    if !followed.isEmpty { next = min(next, nextPublishing) }
+    var next = now + .seconds(5)
+    // What is under way leaves a message when it is done; until then its next time, which may have passed, is nothing to
+    // get up for.
+    if mayLook { next = min(next, nextLook) }
+    if !followed.isEmpty, !chores.contains(.publishing) { next = min(next, nextPublishing) }
     for desk in desks.values {
       if let moment = desk.notBefore, moment > now { next = min(next, moment) }
     }
-    return max(.milliseconds(1), min(next - now, .seconds(5)))
+    return max(.milliseconds(1), next - now)
   }
 
   // MARK: What happened
@@ -143,7 +147,9 @@ struct HostAgentLoop {
     agent.capacity.give(1)
     let key = TaskKey(held.claim, in: run)
     var parting = held.parting
-    if parting == nil, outcome.wasCutOff {
+    if parting == nil, outcome.wasWithheld {
+      parting = .givenBack("not started: its lock could not be relied on any more")
+    } else if parting == nil, outcome.wasCutOff {
       parting = .givenBack("cut off from the store, and stopped in time")
     }
     switch parting {
@@ -155,7 +161,7 @@ struct HostAgentLoop {
     case .givenBack(let reason):
       log.warning("given back", metadata: metadata(held.claim, run).merging(["reason": "\(reason)"]) { $1 })
       let task = HeldTask(run: run, number: number, fence: fence)
-      let isLoss = outcome.wasCutOff
+      let (isLoss, isUnstarted) = (outcome.wasCutOff && !outcome.wasWithheld, outcome.wasWithheld)
       desks[run]?.departing.insert(number)
       group.addTask { [agent] in
         try await agent.unlessCancelled {
@@ -163,7 +169,7 @@ struct HostAgentLoop {
             if isLoss {
               try await agent.store.lose([task], of: run, because: reason)
             } else {
-              try await agent.store.yield([task], because: reason)
+              try await agent.store.yield([task], because: reason, unstarted: isUnstarted)
             }
           }
           agent.mailbox.post(.parted(key))
@@ -177,7 +183,7 @@ struct HostAgentLoop {
     described["status"] = "\(outcome.status.rawValue)"
     if let code = outcome.exitCode { described["exit"] = "\(code)" }
     if let message = outcome.message { described["message"] = "\(message)" }
-    log.log(level: outcome.status == .success ? .info : .warning, "step ended", metadata: described)
+    log.log(level: outcome.status == .success ? .debug : .warning, "step ended", metadata: described)
     desks[run, default: RunDesk()].ends.append(
       TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
     desks[run]?.endedKeys.append(TaskKey(claim, in: run))
@@ -242,7 +248,7 @@ struct HostAgentLoop {
   private mutating func start(_ claim: Claim, _ run: String, _ sinceBoot: Int64) {
     guard let context = desks[run]?.context else { return }
     let number = claim.task.number
-    log.info("step started", metadata: metadata(claim, run))
+    log.debug("step started", metadata: metadata(claim, run))
     guard context.plan.steps[claim.task.step]?.isEmpty != true else {
       agent.capacity.give(1)
       return note(claim, run, Outcome(.success))

@@ -1,4 +1,5 @@
 import Engine
+import Foundation
 import Glibc
 import Logging
 import Model
@@ -30,9 +31,10 @@ extension HostAgent {
     case .queues:
       mailbox.post(.queues(try await touch.reach { _ in try await self.store.joinQueues(agent: self.agent) }))
     case .reap:
-      let given = try await touch.reach { _ in
-        try await self.store.reap(by: self.agent, touch: self.touch.length)
-      }
+      let expired = try await touch.reach { _ in try await self.store.expiredLocks() }
+      let due = expired.locks.filter { touch.outlasts($0.length) }
+        .map { (lock: $0, within: StoreTouch.longestPause(for: $0.length)) }
+      let given = try await touch.attempt { try await self.store.reap(due, seen: expired.seen) } ?? 0
       if given > 0 {
         log.warning("locks of agents that are gone were given up", metadata: ["tasks": "\(given)"])
         wake()
@@ -80,6 +82,30 @@ extension HostAgent {
         mailbox.post(.adopted(adopted, context))
       }
     }
+  }
+
+  /// Clears up after agents of this host that are gone: what their journals hold that is nobody's any more.
+  ///
+  /// - Parameter always: Whether files are looked for though no agent has left a journal.
+  func sweep(always: Bool) async throws {
+    guard let journal = options.journal else { return }
+    let directory = (journal as NSString).deletingLastPathComponent
+    let abandoned = await KeeperJournal.abandoned(in: directory, except: journal)
+    guard always || !abandoned.isEmpty else { return }
+    // Only now, when nothing can be added to those journals. An agent of another host may share the directory.
+    let runs = await KeeperJournal.runs(in: directory)
+    let held = Set(
+      try await touch.reach { _ in try await self.store.heldTasks(of: runs) }.map { "\($0.run)/\($0.number)" }
+    )
+    let swept = await KeeperJournal.sweep(directory: directory, abandoned: abandoned) { attempt in
+      held.contains(attempt.split(separator: "/").prefix(2).joined(separator: "/"))
+    }
+    guard !swept.isNothing else { return }
+    log.notice(
+      "cleared up after agents that are gone",
+      metadata: [
+        "journals": "\(swept.journals)", "steps": "\(swept.steps)", "files": "\(swept.files)",
+      ])
   }
 
   /// Starts the runs of schedules that are due. A crash before the commit leaves them due for whoever looks next.

@@ -11,17 +11,24 @@ import Synchronization
 /// holder, too, could have reported, and the store's own absence has expired nothing.
 final class StoreTouch: Sendable {
   private struct State {
-    /// Since when every request was answered, and none was long in coming; nil before the first.
+    /// Since when every request was answered; nil before the first.
     var since: ContinuousClock.Instant?
     var lastAnswer: ContinuousClock.Instant?
+    /// The longest pause between two answers, the longest after that, and so on: all that can matter to anybody.
+    var pauses: [(end: ContinuousClock.Instant, length: Duration)] = []
     /// Requests that wait for the store to be back.
     var waiting = 0
     var isAway = false
     var awaySince: ContinuousClock.Instant?
   }
 
-  /// An agent that asks every second and hears nothing for so long has been out of touch: it was stopped, or cut off.
-  private static let longestGap = Duration.seconds(5)
+  /// How long a pause between two answers may be that is no gap for locks of `length`: a third of that, as renewals come,
+  /// though an idle agent asks only about once a second, and one that hears nothing for five was stopped, or cut off.
+  static func longestPause(for length: TimeSpan) -> TimeSpan {
+    TimeSpan(microseconds: min(mostPause, max(leastPause, length.microseconds / 3)))
+  }
+  private static let leastPause: Int64 = 2_500_000
+  private static let mostPause: Int64 = 5_000_000
   /// The longest pause between two tries, so that what gathered during an outage is told soon after it.
   private static let policy = RetryPolicy(attempts: .max, first: .milliseconds(100), cap: .seconds(2))
 
@@ -35,14 +42,21 @@ final class StoreTouch: Sendable {
     self.told = told
   }
 
-  /// For how long there has been no gap.
-  var length: TimeSpan {
-    state.withLock { state in
-      guard let since = state.since, let last = state.lastAnswer, .now - last <= Self.longestGap else {
-        return .zero
-      }
+  /// For how long there has been no pause between answers longer than `pause`.
+  func length(allowing pause: TimeSpan) -> TimeSpan {
+    let allowed = Duration.microseconds(pause.microseconds)
+    return state.withLock { state in
+      guard var since = state.since, let last = state.lastAnswer, .now - last <= allowed else { return .zero }
+      if let gap = state.pauses.last(where: { $0.length > allowed }) { since = gap.end }
       return TimeSpan(microseconds: Int64((last - since) / .microseconds(1)))
     }
+  }
+
+  /// Whether whoever holds a lock of `length` that expired has had the time to report: the touch has lasted for as long as
+  /// the lock, and as one pause.
+  func outlasts(_ length: TimeSpan) -> Bool {
+    let pause = Self.longestPause(for: length)
+    return self.length(allowing: pause).microseconds >= length.microseconds + pause.microseconds
   }
 
   /// Whether the last that was heard of the store is that it is away.
@@ -86,14 +100,17 @@ final class StoreTouch: Sendable {
   private func noteAnswer(_ asked: ContinuousClock.Instant) {
     let now = ContinuousClock.now
     let away = state.withLock { state -> Duration? in
-      // An answer that took long proves nothing about the time in between.
-      let isPrompt = now - asked <= Self.longestGap
-      if let last = state.lastAnswer, now - last <= Self.longestGap, isPrompt, !state.isAway {
-        state.since = state.since ?? asked
-      } else {
-        state.since = now
-      }
+      let last = state.lastAnswer
       state.lastAnswer = now
+      // An answer that took long proves nothing about the time in between.
+      let pause = max(now - (last ?? asked), now - asked)
+      if state.since == nil || state.isAway || pause > .microseconds(Self.mostPause) {
+        state.since = now
+        state.pauses = []
+      } else if pause > .microseconds(Self.leastPause) {
+        state.pauses.removeAll { $0.length <= pause }
+        state.pauses.append((now, pause))
+      }
       guard state.isAway else { return nil }
       state.isAway = false
       return now - (state.awaySince ?? now)

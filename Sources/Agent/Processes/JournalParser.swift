@@ -34,6 +34,7 @@ struct JournalParser {
       guard let error = Int32(words[3]) else { return }
       let sentence = "it could not be started (\(words[4])): \(Errno.text(error))"
       byTicket[ticket]?.state = .notStarted(sentence)
+      byTicket[ticket]?.wasWithheld = ["quitting", "cut_off"].contains(words[4])
     case ("G", 3):
       byTicket[ticket]?.wasCutOff = true
     case ("E", 11):

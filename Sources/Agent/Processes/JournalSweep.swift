@@ -7,8 +7,8 @@ import Runtime
 struct JournalSweep {
   /// The work directory of an agent: journals, and `files` of steps.
   let directory: String
-  /// The journal of the agent that sweeps.
-  let own: String
+  /// Journals of agents that were gone before anybody asked what is still of use; the others are left alone.
+  let abandoned: Set<String>
   /// Whether an attempt is still of use to somebody.
   let belongs: (String) -> Bool
   /// How old a file of a step must be to be nobody's, in seconds: a living agent makes it just before it starts the step.
@@ -18,9 +18,9 @@ struct JournalSweep {
   /// Attempts whose files stay: of living agents, and those that belong to somebody.
   private var kept: Set<String> = []
 
-  init(directory: String, own: String, age: Int, belongs: @escaping (String) -> Bool) {
+  init(directory: String, abandoned: Set<String>, age: Int, belongs: @escaping (String) -> Bool) {
     self.directory = directory
-    self.own = own
+    self.abandoned = abandoned
     self.age = age
     self.belongs = belongs
   }
@@ -41,8 +41,8 @@ struct JournalSweep {
   private mutating func sweep(_ path: String) {
     // First whether the keeper lives, then what it wrote: what a dead one has not written never comes.
     let isKept = KeeperJournal.isKeeperAlive(path)
-    guard let (entries, greeting) = try? KeeperJournal.contents(of: path) else { return }
-    guard path != own, !belongsToLivingAgent(greeting, isKept) else {
+    guard let entries = try? KeeperJournal.read(path) else { return }
+    guard abandoned.contains(path) else {
       kept.formUnion(entries.map { Self.attempt($0.key) })
       return
     }
@@ -55,7 +55,18 @@ struct JournalSweep {
     }
   }
 
-  private func belongsToLivingAgent(_ greeting: KeeperJournal.Greeting?, _ isKept: Bool) -> Bool {
+  /// The journals of agents that are gone.
+  static func abandoned(in directory: String, except own: String) -> Set<String> {
+    let journals = names(in: directory).filter { $0.hasSuffix(".journal") }.map { "\(directory)/\($0)" }
+    return Set(
+      journals.filter { path in
+        let isKept = KeeperJournal.isKeeperAlive(path)
+        guard path != own, let contents = try? KeeperJournal.contents(of: path) else { return false }
+        return !belongsToLivingAgent(contents.greeting, isKept)
+      })
+  }
+
+  private static func belongsToLivingAgent(_ greeting: KeeperJournal.Greeting?, _ isKept: Bool) -> Bool {
     // A keeper of an earlier version does not say whose it is.
     guard let greeting else { return isKept }
     // An agent that has become another program has the same number, and has let its keeper go.
@@ -107,12 +118,16 @@ struct JournalSweep {
     return lstat(path, &status) == 0 && time(nil) - status.st_mtim.tv_sec >= age
   }
 
-  /// The attempt that a process was started for, as `TaskKey.text` names it.
+  /// The attempt that a process was started for, as its files are named: `RUN/NUMBER/ATTEMPT`.
   private static func attempt(_ key: String) -> String {
-    key.split(separator: "/", maxSplits: 3).prefix(3).joined(separator: "/")
+    let attempt = key.split(separator: "/", maxSplits: 3).prefix(3).joined(separator: "/")
+    guard let mark = attempt.lastIndex(of: "+"), let slash = attempt.lastIndex(of: "/"), mark > slash else {
+      return attempt
+    }
+    return String(attempt[..<mark])
   }
 
-  private static func names(in path: String) -> [String] {
+  static func names(in path: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
   }
 }
@@ -130,34 +145,58 @@ extension KeeperJournal {
     public var isNothing: Bool { self == Swept() }
   }
 
-  /// Clears up what agents of this host that are gone have left in a work directory: ends steps that nobody will go on
-  /// with, with all that carries their marks, and removes journals and files of steps that are of no more use. What living
-  /// agents have is not touched.
+  /// The journals in `directory` of agents that are gone, other than `own`.
+  public static func abandoned(in directory: String, except own: String) async -> Set<String> {
+    await onThread { JournalSweep.abandoned(in: directory, except: own) } ?? []
+  }
+
+  /// The runs that journals and files in `directory` are about.
+  public static func runs(in directory: String) async -> [String] {
+    await onThread {
+      var runs = Set(JournalSweep.names(in: directory + "/files"))
+      for name in JournalSweep.names(in: directory) where name.hasSuffix(".journal") {
+        for entry in (try? read("\(directory)/\(name)")) ?? [] {
+          runs.formUnion(entry.key.split(separator: "/").prefix(1).map(String.init))
+        }
+      }
+      return runs.sorted()
+    } ?? []
+  }
+
+  /// Clears up what agents that are gone have left in a work directory: ends steps that nobody will go on with, with all
+  /// that carries their marks, and removes journals and files of steps that are of no more use. What living agents have
+  /// is not touched.
   ///
-  /// To be called when an agent starts, with what it knows of the store; it returns when the processes have ended, at
-  /// most a few seconds for each.
+  /// It returns when the processes have ended, at most a few seconds for each.
   ///
   /// - Parameters:
   ///   - directory: The work directory, with journals and `files`.
-  ///   - own: The journal of the agent that calls.
-  ///   - belongs: Whether an attempt, as `TaskKey.text` names it, is still of use: somebody will go on with it, or has its
-  ///     end to record. An agent that does not know says yes.
+  ///   - abandoned: The journals that ``abandoned(in:except:)`` gave before it was asked what belongs to somebody.
+  ///   - belongs: Whether an attempt, `RUN/NUMBER/ATTEMPT`, is still of use: somebody will go on with it, or has its
+  ///     end to record.
   public static func sweep(
-    directory: String, except own: String, belongs: @escaping @Sendable (String) -> Bool
+    directory: String, abandoned: Set<String>, belongs: @escaping @Sendable (String) -> Bool
   ) async -> Swept {
-    await sweep(directory: directory, except: own, filesOlderThan: 600, belongs: belongs)
+    await sweep(directory: directory, abandoned: abandoned, filesOlderThan: 600, belongs: belongs)
   }
 
   static func sweep(
-    directory: String, except own: String, filesOlderThan age: Int,
+    directory: String, abandoned: Set<String>, filesOlderThan age: Int,
     belongs: @escaping @Sendable (String) -> Bool
   ) async -> Swept {
+    await onThread {
+      var sweep = JournalSweep(directory: directory, abandoned: abandoned, age: age, belongs: belongs)
+      return sweep.run()
+    } ?? Swept()
+  }
+
+  /// Files and processes are waited for on a thread of its own; nil if there can be none.
+  private static func onThread<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T? {
     await withCheckedContinuation { continuation in
       let isStarted = BackgroundThread.start(named: "journal-sweep") {
-        var sweep = JournalSweep(directory: directory, own: own, age: age, belongs: belongs)
-        continuation.resume(returning: sweep.run())
+        continuation.resume(returning: body())
       }
-      if !isStarted { continuation.resume(returning: Swept()) }
+      if !isStarted { continuation.resume(returning: nil) }
     }
   }
 }

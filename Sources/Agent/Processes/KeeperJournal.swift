@@ -20,6 +20,9 @@ public struct KeeperJournal: Sendable {
     public var state: State
     /// Whether its guard told it to end.
     public var wasCutOff = false
+    /// Whether it was not even tried, because its agent had gone or could not vouch for its lock any more: it has not
+    /// ended, it was lost.
+    public var wasWithheld = false
     /// The value of `EVENTOR_TASK_MARK` in its environment.
     public var mark: String { TaskMark.value(of: ticket) }
   }

@@ -24,6 +24,8 @@ public struct ProcessRequest: Sendable {
   public var cgroup: StepCgroup?
   /// When it must be dead, in microseconds since boot; nil: it is not guarded.
   public var deadlines: GuardDeadlines.Times?
+  /// When it must not be started any more, in microseconds since boot; nil: whenever.
+  public var startBefore: Int64?
 
   /// A process of `arguments`.
   public init(
@@ -98,6 +100,8 @@ extension ProcessRequest {
       head.terminate_at = deadlines.terminateAt
       head.kill_at = deadlines.killAt
     }
+    // 0 would mean no limit.
+    if let startBefore { head.start_before = max(1, startBefore) }
     head.setting_count = UInt32(cgroup?.settings.count ?? 0)
     if let account {
       head.flags |= EVK_CHANGE_USER.rawValue

@@ -122,6 +122,8 @@ public final class RunAgent: Sendable {
     var running: [Int64: Claim] = [:]
     var ends: [TaskEnd] = []
     var endedKeys: [TaskKey] = []
+    /// What an earlier agent had ordered and its keeper did not start any more.
+    var lost: [HeldTask] = []
     var isDraining = false
     var isStopping = false
     var passesLeft: Int?
@@ -148,6 +150,14 @@ public final class RunAgent: Sendable {
 
   /// Reports what ended and takes what is ready; waits for the store as long as it is away.
   private func advance(_ state: inout State) async throws -> Advance {
+    if !state.lost.isEmpty {
+      let lost = state.lost
+      let run = run
+      try await throughOutages(&state) {
+        try await self.store.lose(lost, of: run, because: "its agent was lost before it was started")
+      }
+      state.lost = []
+    }
     let isTaking = !state.isDraining && !state.isStopping
     let request = AdvanceRequest(
       run: run, agent: agent, ends: state.ends,
@@ -173,7 +183,7 @@ public final class RunAgent: Sendable {
 
   private func start(_ claim: Claim, _ context: RunContext, _ state: inout State) {
     let number = claim.task.number
-    log.info("step started", metadata: metadata(claim))
+    log.debug("step started", metadata: metadata(claim))
     listener(.started(claim))
     if context.plan.steps[claim.task.step]?.isEmpty == true {
       note(claim, Outcome(.success), &state)
@@ -191,7 +201,7 @@ public final class RunAgent: Sendable {
     described["status"] = "\(outcome.status.rawValue)"
     if let code = outcome.exitCode { described["exit"] = "\(code)" }
     if let message = outcome.message { described["message"] = "\(message)" }
-    log.log(level: outcome.status == .success ? .info : .warning, "step ended", metadata: described)
+    log.log(level: outcome.status == .success ? .debug : .warning, "step ended", metadata: described)
     listener(.ended(claim, outcome))
     state.ends.append(TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
     state.endedKeys.append(TaskKey(claim, in: run))
@@ -205,7 +215,11 @@ public final class RunAgent: Sendable {
       case .ended(let number, let outcome):
         held.withLock { _ = $0.removeValue(forKey: number) }
         guard let claim = state.running.removeValue(forKey: number) else { continue }
-        note(claim, outcome, &state)
+        if outcome.wasWithheld {
+          state.lost.append(HeldTask(run: run, number: number, fence: claim.fence))
+        } else {
+          note(claim, outcome, &state)
+        }
         isDue = true
       case .lockLost(let numbers):
         let claims = numbers.compactMap { state.running[$0] }

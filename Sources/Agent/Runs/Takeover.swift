@@ -115,8 +115,9 @@ public struct Takeover: Sendable {
         let end: ProcessEnd
         switch entries[TaskKey(claim, in: run).text]?.state {
         case .ended(let ended): end = ended
-        case .notStarted(let why): end = ProcessEnd(.notStarted(why))
-        case .running, .announced, nil: continue
+        case .notStarted(let why) where entries[TaskKey(claim, in: run).text]?.wasWithheld == false:
+          end = ProcessEnd(.notStarted(why))
+        case .notStarted, .running, .announced, nil: continue
         }
         let outcome = await Self.outcome(of: end, claim, holder, executor, context)
         ends.append(TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
@@ -196,6 +197,10 @@ public struct Takeover: Sendable {
           journal: journal, onEnd: box.set)
         switch entry.state {
         case .ended(let end): ended(end)
+        case .notStarted where entry.wasWithheld:
+          executor.abandon(key)
+          lost.append(held)
+          continue
         case .notStarted(let why): ended(ProcessEnd(.notStarted(why)))
         // A living keeper that is about to start it goes on to do so.
         case .running where isKept, .announced where isKept: waiting[key.text] = ended
@@ -228,7 +233,10 @@ public struct Takeover: Sendable {
           guard let ended = waiting[entry.key] else { continue }
           switch entry.state {
           case .ended(let end): ended(end)
-          case .notStarted(let why): ended(ProcessEnd(.notStarted(why)))
+          case .notStarted(let why):
+            var end = ProcessEnd(.notStarted(why))
+            end.wasCutOff = entry.wasWithheld
+            ended(end)
           case .running, .announced: ended(ProcessEnd(.lost("its keeper died, so nobody knows how it ended")))
           }
           waiting[entry.key] = nil

@@ -95,6 +95,9 @@ struct Job: Sendable {
       // It was told to stop: whatever it made of that, it is not a success to go on from.
       outcome.status = .cancelled
       outcome.message = stop.reason
+    } else if end.wasCutOff, case .notStarted(let why) = end.cause {
+      outcome.status = .cancelled
+      outcome.message = why
     } else if end.wasCutOff {
       outcome.status = .cancelled
       outcome.message = "ended because its agent could not reach the store (on_cut_off: stop)"

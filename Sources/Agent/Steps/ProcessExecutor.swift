@@ -34,6 +34,8 @@ public final class ProcessExecutor: StepExecutor {
   private let secrets: [String: String]
   private let running = Mutex<[TaskKey: RunningStep]>([:])
   private let ended = Mutex<[TaskKey: Ended]>([:])
+  /// Starts that the keeper has not answered, and whether there are to be no more.
+  private let starts = Mutex<(underWay: Int, areOver: Bool)>((0, false))
   /// The latest time anybody vouched for.
   private let trust = Mutex<Int64?>(nil)
   /// Earlier agents' keepers, by their journals.
@@ -68,8 +70,8 @@ public final class ProcessExecutor: StepExecutor {
   }
 
   /// The same for a task whose lock is certain until `trustedUntil`, in microseconds as `LocalClock.sinceBoot` has them:
-  /// with `on_cut_off: stop` it is dead by then unless ``extend(_:trustedUntil:)`` puts that off, and it is not even
-  /// begun any later.
+  /// with `on_cut_off: stop` it is dead by then unless ``extend(_:trustedUntil:)`` puts that off, and none is begun any
+  /// later.
   public func begin(
     _ claim: Claim, in context: RunContext, trustedUntil: Int64,
     onEnd: @escaping @Sendable (Outcome) -> Void
@@ -89,6 +91,7 @@ public final class ProcessExecutor: StepExecutor {
     running.withLock { $0[key] = state }
     collector.async { [self] in
       do throws(Job.Failure) {
+        if claim.fence > 1 || claim.recovery > 0 { try endEarlierAttempts(key) }
         let job = try Job(
           claim, context, step, key, places: places, cgroups: cgroups, inherited: inherited, secrets: secrets)
         if let precondition = job.precondition {
@@ -106,6 +109,17 @@ public final class ProcessExecutor: StepExecutor {
     }
   }
 
+  /// What somebody took from us, or from an agent before us, while it ran must not run beside what is started now.
+  private func endEarlierAttempts(_ key: TaskKey) throws(Job.Failure) {
+    let directory = (places.files as NSString).deletingLastPathComponent
+    let left = EarlierAttempts(directory: directory, next: key).end()
+    guard let first = left.first else { return }
+    let process = first.identity.map { "process \($0.pid)" } ?? "some process"
+    throw Job.Failure(
+      message: "not started: an earlier attempt still runs on this host (\(process)) and can't be ended; "
+        + "end it, and start the step again")
+  }
+
   private func start(_ job: Job, _ step: Program.Step, _ onEnd: @escaping @Sendable (Outcome) -> Void) {
     guard let request = job.request else { return finish(job, ProcessEnd(.exited(0)), onEnd) }
     start(request, job.key, timeout: step.timeout) { [self] end in finish(job, end, onEnd) }
@@ -118,10 +132,21 @@ public final class ProcessExecutor: StepExecutor {
     let state = running.withLock { $0[key] }
     if let stop = state?.stop { return then(ProcessEnd(.notStarted("not started: \(stop.reason)"))) }
     do { try fault(.spawnBefore) } catch { return then(ProcessEnd(.notStarted("\(error)"))) }
+    let mayStart = starts.withLock { starts in
+      if !starts.areOver { starts.underWay += 1 }
+      return !starts.areOver
+    }
+    guard mayStart else {
+      var end = ProcessEnd(.notStarted("its agent was about to leave"))
+      end.wasCutOff = true
+      return then(end)
+    }
     var request = request
     request.deadlines = state?.deadlines
+    request.startBefore = state?.trustedUntil
     let trustedUntil = state?.trustedUntil
     keeper.begin(request) { [self] result in
+      starts.withLock { $0.underWay -= 1 }
       switch result {
       case .failure(let end): collector.async { then(end) }
       case .success(let handle):
@@ -146,7 +171,7 @@ public final class ProcessExecutor: StepExecutor {
     guard let state else { return }
     if state.stop != nil { return terminate(state) }
     // It was put off while the step was being started.
-    if state.trustedUntil != trustedUntil {
+    if state.isGuarded, state.trustedUntil != trustedUntil {
       keeper.guard([GuardDeadlines(ticket: handle.ticket, state.deadlines)])
     }
     if let timeout { limit(key, to: timeout) }
@@ -163,6 +188,14 @@ public final class ProcessExecutor: StepExecutor {
       return former
     }
     former?.cancel()
+  }
+
+  /// Starts nothing any more, and returns when the keeper's journal tells of all that was: from then on the next agent of
+  /// this host can go by it.
+  public func close() async {
+    starts.withLock { $0.areOver = true }
+    // The keeper answers each, or is gone.
+    while starts.withLock({ $0.underWay > 0 }) { try? await Task.sleep(for: .milliseconds(5)) }
   }
 
   // MARK: Steps of earlier agents
@@ -223,14 +256,13 @@ public final class ProcessExecutor: StepExecutor {
   /// The locks of these tasks are surely good until `trustedUntil`, in microseconds as `LocalClock.sinceBoot` has them: the
   /// time by this host's clock when their renewal was begun, and for how long it holds. Those with `on_cut_off: stop` are
   /// told to end, and killed, before that unless this is called again; their keepers see to it, so that it happens
-  /// also if this process is stuck or gone. The others are not touched.
+  /// also if this process is stuck or gone. Of the others nothing is begun after that.
   public func extend(_ tasks: [TaskKey], trustedUntil: Int64) {
     trust.withLock { $0 = max($0 ?? 0, trustedUntil) }
     var own: [GuardDeadlines] = []
     var foreign: [(ForeignStep, GuardDeadlines.Times)] = []
     running.withLock { running in
       for key in tasks {
-        guard running[key]?.isGuarded == true else { continue }
         running[key]?.trustedUntil = trustedUntil
         guard let state = running[key], let times = state.deadlines else { continue }
         own += state.tickets.map { GuardDeadlines(ticket: $0, times) }

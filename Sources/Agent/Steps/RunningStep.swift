@@ -12,7 +12,8 @@ struct RunningStep {
   let killAfter: TimeSpan
   /// Whether it must be dead when nobody can vouch for its lock any more.
   let isGuarded: Bool
-  /// Until when its lock is surely good, in microseconds since boot; nil: nobody has said.
+  /// Until when its lock is surely good, in microseconds since boot; nil: nobody has said. Nothing of it is started later,
+  /// whatever its `on_cut_off` is.
   var trustedUntil: Int64?
   /// Ends it when it has run for too long.
   var timeout: Task<Void, Never>?
@@ -21,11 +22,12 @@ struct RunningStep {
   init(_ step: Program.Step, trustedUntil: Int64?) {
     killAfter = step.killAfter ?? Program.Step.defaultKillAfter
     isGuarded = step.cutOffPolicy == .stop
-    self.trustedUntil = isGuarded ? trustedUntil : nil
+    self.trustedUntil = trustedUntil
   }
 
   /// When it must be told to end and be killed; nil: it is not guarded.
   var deadlines: GuardDeadlines.Times? {
-    trustedUntil.map { Trust.times(trustedUntil: $0, now: LocalClock.sinceBoot, killAfter: killAfter) }
+    guard isGuarded, let trustedUntil else { return nil }
+    return Trust.times(trustedUntil: trustedUntil, now: LocalClock.sinceBoot, killAfter: killAfter)
   }
 }

@@ -36,16 +36,19 @@ public struct TaskKey: Sendable, Hashable {
   public let run: String
   /// The task's number in its run.
   public let number: Int64
-  /// The attempt.
+  /// The attempt, counted anew in each recovery.
   public let attempt: Int
+  /// The recovery in which the task stands.
+  public let recovery: Int
 
   /// The attempt that `claim` is.
   public init(_ claim: Claim, in run: String) {
     self.run = run
     number = claim.task.number
     attempt = claim.task.attempt
+    recovery = claim.recovery
   }
 
-  /// As the keeper's journal names it.
-  public var text: String { "\(run)/\(number)/\(attempt)" }
+  /// As the keeper's journal names it: `RUN/NUMBER/ATTEMPT`, with `+rRECOVERY` behind it in a recovery.
+  public var text: String { "\(run)/\(number)/\(attempt)" + (recovery == 0 ? "" : "+r\(recovery)") }
 }

@@ -48,7 +48,7 @@ int evk_start(const char *_Nonnull journal_path, evk_handle *_Nonnull out);
 
 /// Counted up with every change of the wire: an agent speaks only to keepers of its own version. It is part of the
 /// name under which a keeper is reached (evk_connect).
-#define EVK_WIRE_VERSION 1
+#define EVK_WIRE_VERSION 2
 
 enum evk_request_kind {
   EVK_START = 1,
@@ -90,6 +90,8 @@ typedef struct {
   /// As in evk_deadline: a step is guarded from its start.
   int64_t terminate_at;
   int64_t kill_at;
+  /// Not started from then on; 0: whenever. As in evk_deadline.
+  int64_t start_before;
   uint32_t flags;
   uint32_t uid;
   uint32_t gid;

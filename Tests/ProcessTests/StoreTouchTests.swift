@@ -1,0 +1,48 @@
+import Engine
+import Logging
+import Model
+import Testing
+
+@testable import Agent
+
+@Suite("Who may declare a lock expired")
+struct StoreTouchTests {
+  private struct Away: StoreFailure {
+    let isOutage = true
+  }
+
+  @Test("has been in touch with the store for as long as the lock lasts, and one pause more")
+  func outlasts() async throws {
+    let touch = StoreTouch(log: Logger(label: "test"))
+    let second = TimeSpan(seconds: 1)
+    #expect(!touch.outlasts(second))
+    let began = ContinuousClock.now
+    while !touch.outlasts(second) {
+      _ = try await touch.attempt { true }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    #expect(ContinuousClock.now - began >= .seconds(3.5))
+    #expect(!touch.outlasts(TimeSpan(seconds: 3600)))
+    // The store's absence is a gap, however short.
+    #expect(try await touch.attempt { throw Away() } == nil)
+    _ = try await touch.attempt { true }
+    #expect(!touch.outlasts(second) && !touch.isAway)
+  }
+
+  @Test(
+    "may have heard nothing for a third of its length, at least what an idle agent needs",
+    arguments: [(1.0, 2.5), (9.0, 3.0), (30.0, 5.0), (3600.0, 5.0)])
+  func pause(length: Double, allowed: Double) {
+    #expect(StoreTouch.longestPause(for: TimeSpan(seconds: length)) == TimeSpan(seconds: allowed))
+  }
+
+  @Test("an answer that was long in coming is a gap for short locks, and none for long ones")
+  func slow() async throws {
+    let touch = StoreTouch(log: Logger(label: "test"))
+    _ = try await touch.attempt { true }
+    let before = touch.length(allowing: TimeSpan(seconds: 5))
+    _ = try await touch.attempt { try await Task.sleep(for: .seconds(3)) }
+    #expect(touch.length(allowing: TimeSpan(seconds: 2.5)) < TimeSpan(seconds: 2.5))
+    #expect(touch.length(allowing: TimeSpan(seconds: 5)) > before)
+  }
+}
