@@ -81,7 +81,11 @@ struct LoginTests {
       let socket = home.path + "/agent"
       let agent = try Tool(["/usr/bin/ssh-agent", "-D", "-a", socket], log: home.path + "/agent.log")
       defer { agent.stop() }
-      try await until("the agent listens") { access(socket, F_OK) == 0 }
+      // It has a socket before it listens. Without keys it answers with 1.
+      try await until("the agent listens") {
+        let state = "ssh-add -l >/dev/null 2>&1; [ $? -le 1 ] && echo up || echo down"
+        return try await Tool.run(state, environment: ["SSH_AUTH_SOCK": socket]) == "up\n"
+      }
       for (name, type) in [("first", "ed25519"), ("second", "ecdsa"), ("third", "rsa")] {
         try await home.makeKey(name, type: type)
         try await Tool.run("ssh-add -q \(home.path)/.ssh/\(name)", environment: ["SSH_AUTH_SOCK": socket])
@@ -113,11 +117,11 @@ struct LoginTests {
       try await home.makeKey()
       let socket = home.path + "/agent"
       let script =
-        "import socket,sys,time\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen(5)\n"
+        "import socket,sys,time\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen(5)\nprint('up',flush=True)\n"
         + "while True:\n  c,_=s.accept()\n  c.recv(5)\n  " + (hangs ? "time.sleep(600)" : "c.close()") + "\n"
       let agent = try Tool(["/usr/bin/python3", "-c", script, socket], log: home.path + "/log")
       defer { agent.stop() }
-      try await until("the agent is there") { access(socket, F_OK) == 0 }
+      try await until("the agent is there") { home.text("log") == "up\n" }
       try await Server.with(authorized: [home.publicKey()]) { server in
         let client = try home.client(timeout: .seconds(3), environment: ["SSH_AUTH_SOCK": socket])
         try await withSession(client, server.destination) { session in
