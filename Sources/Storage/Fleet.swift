@@ -135,7 +135,9 @@ extension SQLStore {
     // key, locks them after the rows. So what is held is first read without locks.
     let keys = try session.query("SELECT run_key, no FROM ev_task WHERE holder = \(agent)")
     var rows: [Row] = []
-    for (run, some) in try Dictionary(grouping: keys, by: { try $0.integer(0) }).sorted(by: { $0.key < $1.key }) {
+    for (run, some) in try Dictionary(grouping: keys, by: { try $0.integer(0) }).sorted(by: {
+      $0.key < $1.key
+    }) {
       for numbers in try some.map({ try $0.integer(1) }).sorted().chunks(of: 256) {
         let locked = try session.query(
           """
