@@ -64,12 +64,15 @@ extension World {
       .decoded(as: WorkloadReport.self, from: place)
   }
 
-  /// Waits until the open run has updated something, and not yet everything.
+  /// Waits until the open run has updated something, and not yet everything; then `call` stands still.
   fileprivate func runIsUnderWay(
     beyond done: Int, _ call: Call, from place: SourceLocation = #_sourceLocation
   ) async throws {
     for _ in 0..<2000 {
+      // It stands still while it is looked at, or it could be over before the answer is there.
+      call.signal(SIGSTOP)
       if let open = try await info(from: place).state.openRun, open.done > done { return }
+      call.signal(SIGCONT)
       if call.isOver { break }
       try await Task.sleep(for: .milliseconds(10))
     }
@@ -214,7 +217,6 @@ struct WorkloadTests {
       let first = try world.start(["workload", "execute", world.store])
       try await world.runIsUnderWay(beyond: 0, first)
       // Stopped, it holds its turn for as long as this test needs.
-      first.signal(SIGSTOP)
       let open = try #require(try await world.info().state.openRun)
       #expect(open.by?.hasSuffix("(process \(first.pid))") == true)
       for words in [["execute"], ["setup", "--force", "--yes"], ["info", "--verify"]] {
