@@ -4,6 +4,8 @@ import CSSH2
 final class FileChannel {
   private let wire: Wire
   private let pointer: OpaquePointer
+  /// Files that are open: the session doesn't free what belongs to them.
+  private var handles: [OpaquePointer] = []
 
   init(_ wire: Wire) throws {
     let made = try wire.make(Wire.Limit(wire.patience, "start of SFTP")) { libssh2_sftp_init(wire.session) }
@@ -21,6 +23,10 @@ final class FileChannel {
     let interruption = wire.interruption
     wire.interruption = nil
     defer { wire.interruption = interruption }
+    for handle in handles {
+      _ = try? wire.perform(Wire.Limit(.seconds(2), "end of SFTP")) { libssh2_sftp_close_handle(handle) }
+    }
+    handles = []
     _ = try? wire.perform(Wire.Limit(.seconds(2), "end of SFTP")) { libssh2_sftp_shutdown(pointer) }
   }
 
@@ -42,6 +48,7 @@ final class FileChannel {
       libssh2_sftp_open_ex(pointer, path, length, UInt(flags), mode, LIBSSH2_SFTP_OPENFILE)
     }
     guard let handle else { throw failure(wire.lastError.code, path) }
+    handles.append(handle)
     return FileHandle(handle: handle, path: path)
   }
 
@@ -110,6 +117,8 @@ final class FileChannel {
 
   func close(_ file: FileHandle) throws {
     let code = try wire.perform(limit()) { libssh2_sftp_close_handle(file.handle) }
+    // Unless it would have to wait, libssh2 frees the handle, whatever the host says.
+    handles.removeAll { $0 == file.handle }
     guard code == 0 else { throw failure(code, file.path) }
   }
 
