@@ -46,7 +46,7 @@ struct BenchTests {
   ]
 
   /// What differs from database to database: schemas, bulk copies, and the floors of the servers' own clients.
-  static let onServers = ["enqueue", "claim", "history"]
+  static let onServers = ["claim", "history"]
 
   static let cases: [(TestStore.Kind, [String])] = TestStore.all.flatMap { kind in
     calls.filter { kind == .sqlite || onServers.contains($0[0]) }.map { (kind, $0) }
