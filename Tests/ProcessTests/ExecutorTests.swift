@@ -268,6 +268,17 @@ struct ExecutorTests {
   }
 
   @Test(
+    "reads in a journal what it called an attempt",
+    arguments: [("run/17/2", 17, 2, 0), ("run/17/2/precondition", 17, 2, 0), ("run/3/1+r4", 3, 1, 4)])
+  func keys(text: String, number: Int64, attempt: Int, recovery: Int) throws {
+    let key = try #require(TaskKey(text: text))
+    #expect(key.run == "run" && key.number == number)
+    #expect(key.attempt == attempt && key.recovery == recovery)
+    #expect(text.hasPrefix(key.text))
+    #expect(TaskKey(text: "sensor/x/1") == nil && TaskKey(text: "run/1") == nil)
+  }
+
+  @Test(
     "trusts in time: told to end and killed before a lock runs out, however short it is",
     arguments: [
       (30_000, 10.0, 18_000, 28_000), (30_000, 1.0, 27_000, 28_000), (3_000, 10.0, 1_700, 2_700),

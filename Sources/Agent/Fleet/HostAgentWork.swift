@@ -98,7 +98,7 @@ extension HostAgent {
       try await touch.reach { _ in try await self.store.heldTasks(of: runs) }.map { "\($0.run)/\($0.number)" }
     )
     let swept = await KeeperJournal.sweep(directory: directory, abandoned: abandoned) { attempt in
-      held.contains(attempt.split(separator: "/").prefix(2).joined(separator: "/"))
+      TaskKey(text: attempt).map { held.contains("\($0.run)/\($0.number)") } ?? false
     }
     guard !swept.isNothing else { return }
     log.notice(

@@ -11,8 +11,7 @@ struct EarlierAttempts {
 
   /// Ends them; blocks meanwhile. Returns those of which something is left all the same.
   func end() -> [KeeperJournal.Entry] {
-    JournalSweep.names(in: directory).filter { $0.hasSuffix(".journal") }
-      .flatMap { end(in: "\(directory)/\($0)") }
+    KeeperJournal.paths(in: directory).flatMap { end(in: $0) }
   }
 
   private func end(in path: String) -> [KeeperJournal.Entry] {
@@ -41,10 +40,7 @@ struct EarlierAttempts {
 
   /// Of the same task, or of an earlier recovery of the run: that was over before this one began.
   private func isEarlier(_ key: String) -> Bool {
-    let words = key.split(separator: "/")
-    guard words.count >= 3, words[0] == next.run else { return false }
-    let attempt = words[2].split(separator: "+")
-    let recovery = attempt.count > 1 ? Int(attempt[1].dropFirst()) ?? 0 : 0
-    return words[1] == String(next.number) || recovery < next.recovery
+    guard let key = TaskKey(text: key), key.run == next.run else { return false }
+    return key.number == next.number || key.recovery < next.recovery
   }
 }

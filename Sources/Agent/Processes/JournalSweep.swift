@@ -27,10 +27,9 @@ struct JournalSweep {
 
   /// Does it; blocks while processes end.
   mutating func run() -> KeeperJournal.Swept {
-    let names = Self.names(in: directory)
-    for name in names where name.hasSuffix(".journal") { sweep("\(directory)/\(name)") }
+    for path in KeeperJournal.paths(in: directory) { sweep(path) }
     // A journal that was being written anew when its keeper died.
-    for name in names where name.hasSuffix(".journal.new") {
+    for name in Self.names(in: directory) where name.hasSuffix(".journal.new") {
       let path = "\(directory)/\(name)"
       if !KeeperJournal.isKeeperAlive(String(path.dropLast(4))), isOld(path) { unlink(path) }
     }
@@ -57,9 +56,8 @@ struct JournalSweep {
 
   /// The journals of agents that are gone.
   static func abandoned(in directory: String, except own: String) -> Set<String> {
-    let journals = names(in: directory).filter { $0.hasSuffix(".journal") }.map { "\(directory)/\($0)" }
-    return Set(
-      journals.filter { path in
+    Set(
+      KeeperJournal.paths(in: directory).filter { path in
         let isKept = KeeperJournal.isKeeperAlive(path)
         guard path != own, let contents = try? KeeperJournal.contents(of: path) else { return false }
         return !belongsToLivingAgent(contents.greeting, isKept)
@@ -120,11 +118,7 @@ struct JournalSweep {
 
   /// The attempt that a process was started for, as its files are named: `RUN/NUMBER/ATTEMPT`.
   private static func attempt(_ key: String) -> String {
-    let attempt = key.split(separator: "/", maxSplits: 3).prefix(3).joined(separator: "/")
-    guard let mark = attempt.lastIndex(of: "+"), let slash = attempt.lastIndex(of: "/"), mark > slash else {
-      return attempt
-    }
-    return String(attempt[..<mark])
+    TaskKey(text: key).map { "\($0.run)/\($0.number)/\($0.attempt)" } ?? key
   }
 
   static func names(in path: String) -> [String] {
@@ -145,6 +139,11 @@ extension KeeperJournal {
     public var isNothing: Bool { self == Swept() }
   }
 
+  /// The journals in `directory`, whoever writes them.
+  static func paths(in directory: String) -> [String] {
+    JournalSweep.names(in: directory).filter { $0.hasSuffix(".journal") }.map { "\(directory)/\($0)" }
+  }
+
   /// The journals in `directory` of agents that are gone, other than `own`.
   public static func abandoned(in directory: String, except own: String) async -> Set<String> {
     await onThread { JournalSweep.abandoned(in: directory, except: own) } ?? []
@@ -154,10 +153,8 @@ extension KeeperJournal {
   public static func runs(in directory: String) async -> [String] {
     await onThread {
       var runs = Set(JournalSweep.names(in: directory + "/files"))
-      for name in JournalSweep.names(in: directory) where name.hasSuffix(".journal") {
-        for entry in (try? read("\(directory)/\(name)")) ?? [] {
-          runs.formUnion(entry.key.split(separator: "/").prefix(1).map(String.init))
-        }
+      for path in paths(in: directory) {
+        runs.formUnion(((try? read(path)) ?? []).compactMap { TaskKey(text: $0.key)?.run })
       }
       return runs.sorted()
     } ?? []

@@ -49,6 +49,18 @@ public struct TaskKey: Sendable, Hashable {
     recovery = claim.recovery
   }
 
+  /// Reads what ``text`` wrote, also where the name of one of its processes follows; nil: it is about no task.
+  init?(text: String) {
+    let words = text.split(separator: "/", maxSplits: 3)
+    guard words.count >= 3, let number = Int64(words[1]) else { return nil }
+    let parts = words[2].split(separator: "+", maxSplits: 1)
+    guard let attempt = parts.first.flatMap({ Int($0) }) else { return nil }
+    self.run = String(words[0])
+    self.number = number
+    self.attempt = attempt
+    recovery = parts.count > 1 ? Int(parts[1].dropFirst()) ?? 0 : 0
+  }
+
   /// As the keeper's journal names it: `RUN/NUMBER/ATTEMPT`, with `+rRECOVERY` behind it in a recovery.
   public var text: String { "\(run)/\(number)/\(attempt)" + (recovery == 0 ? "" : "+r\(recovery)") }
 }
