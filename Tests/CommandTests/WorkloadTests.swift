@@ -64,19 +64,29 @@ extension World {
       .decoded(as: WorkloadReport.self, from: place)
   }
 
-  /// Waits until the open run has updated something, and not yet everything; then `call` stands still.
+  /// Waits until the run of `call` has updated more than `done` documents, and leaves the call stopped.
   fileprivate func runIsUnderWay(
     beyond done: Int, _ call: Call, from place: SourceLocation = #_sourceLocation
   ) async throws {
+    try await stop(call, from: place) {
+      try await info(from: place).state.openRun.map { $0.done > done } ?? false
+    }
+  }
+
+  /// Waits until `isWhereItShouldBe`, and leaves the call stopped. It stands still while it is looked at, or it could be
+  /// over before the answer is there.
+  fileprivate func stop(
+    _ call: Call, from place: SourceLocation = #_sourceLocation,
+    when isWhereItShouldBe: () async throws -> Bool
+  ) async throws {
     for _ in 0..<2000 {
-      // It stands still while it is looked at, or it could be over before the answer is there.
       call.signal(SIGSTOP)
-      if let open = try await info(from: place).state.openRun, open.done > done { return }
+      if try await isWhereItShouldBe() { return }
       call.signal(SIGCONT)
       if call.isOver { break }
       try await Task.sleep(for: .milliseconds(10))
     }
-    Issue.record("the run did not come so far: \(await call.answer())", sourceLocation: place)
+    Issue.record("the call did not come so far: \(await call.answer())", sourceLocation: place)
     throw Impatience()
   }
 
@@ -190,13 +200,14 @@ struct WorkloadTests {
       let words = ["workload", "setup", world.store, "-t", "16000", "-s", "50", "--fill"]
       let call = try world.start(words)
       var filled = 0
-      while filled == 0, !call.isOver {
+      try await world.stop(call) {
         // Before the tables are there this is not found.
         let answer = try await world.workload("info", "--json")
         if answer.code == 0 { filled = try answer.decoded(as: WorkloadReport.self).state.filled ?? 0 }
+        return filled > 0
       }
       call.signal(SIGKILL)
-      _ = await call.answer()
+      #expect(await call.answer().code == 128 + SIGKILL)
       let state = try await world.info().state
       let left = try #require(state.filled)
       #expect(left >= filled && left < 16000)
