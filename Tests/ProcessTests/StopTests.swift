@@ -151,6 +151,7 @@ struct StopTests {
       let script =
         "\(sudo) --reuid=0 --regid=0 --clear-groups /bin/sh -c 'trap \"\" TERM; echo ready; sleep 1000; :' \(token) & wait"
       let probe = try Probe.start(["run", journal, directory, script, "0", "65534"], output: said)
+      try await until { begins("ready", in: said) }
       try await until { begins("ready", in: "\(directory)/log") }
       let keeper = try #require(try probe.identities("keeper", in: said).first)
       probe.kill()
