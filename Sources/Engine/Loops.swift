@@ -52,6 +52,14 @@ extension Transition {
       }
       return
     }
+    // A loop without a limit grows as tasks are taken. The end of an iteration is no reason to write more of it out.
+    guard planned.maxConcurrent > 0 || changes.newLoops.contains(number) || grownLoops.contains(number) else {
+      return
+    }
+    let room = planned.maxConcurrent == 0 ? Int.max : planned.maxConcurrent - loop.open
+    try foresee(
+      iterations: min(iterationAllowance, room, loop.total - loop.next + 1), from: loop.next, of: loop,
+      planned)
     while loop.next <= loop.total, planned.maxConcurrent == 0 || loop.open < planned.maxConcurrent,
       iterationAllowance > 0
     {

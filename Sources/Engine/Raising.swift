@@ -140,7 +140,7 @@ extension Transition {
   mutating func facts(events names: [String], in sequence: Sequence) throws -> [String: EventFact] {
     let unknown = names.filter { events[Key(name: $0, sequence: sequence)] == nil }
     if !unknown.isEmpty {
-      let found = try ledger.triggered(unknown, in: sequence)
+      let found = try ledger.triggered(unknown, in: [sequence])[sequence] ?? [:]
       for name in unknown { events[Key(name: name, sequence: sequence)] = .some(found[name]) }
     }
     var facts: [String: EventFact] = [:]

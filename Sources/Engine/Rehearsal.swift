@@ -118,15 +118,21 @@ private final class RehearsalLedger: RunLedger {
     loops.values.filter { $0.isGrowing(plan) }.min { $0.number < $1.number }
   }
 
-  func triggered(_ names: [String], in sequence: Sequence) -> [String: EventFact] {
-    var found: [String: EventFact] = [:]
-    for name in names { found[name] = events[.init(name: name, sequence: sequence)] }
+  func triggered(_ names: [String], in sequences: [Sequence]) -> [Sequence: [String: EventFact]] {
+    var found: [Sequence: [String: EventFact]] = [:]
+    for sequence in sequences {
+      for name in names {
+        found[sequence, default: [:]][name] = events[.init(name: name, sequence: sequence)]
+      }
+    }
     return found
   }
 
-  func tasks(_ steps: [String], in sequence: Sequence) -> [String: TaskFact] {
-    var found: [String: TaskFact] = [:]
-    for step in steps { found[step] = tasks[.init(name: step, sequence: sequence)] }
+  func tasks(_ steps: [String], in sequences: [Sequence]) -> [Sequence: [String: TaskFact]] {
+    var found: [Sequence: [String: TaskFact]] = [:]
+    for sequence in sequences {
+      for step in steps { found[sequence, default: [:]][step] = tasks[.init(name: step, sequence: sequence)] }
+    }
     return found
   }
 

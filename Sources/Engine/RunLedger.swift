@@ -3,10 +3,10 @@ public import Model
 /// What a transition asks the store about the run it changes. The run's row is locked, so answers hold until the
 /// transition is applied; they are of the current recovery unless a method says otherwise.
 public protocol RunLedger {
-  /// Those of `events` that have been triggered in `sequence`.
-  func triggered(_ events: [String], in sequence: Sequence) throws -> [String: EventFact]
-  /// The tasks that exist for `steps` in `sequence`.
-  func tasks(_ steps: [String], in sequence: Sequence) throws -> [String: TaskFact]
+  /// Those of `events` that have been triggered in each of `sequences`.
+  func triggered(_ events: [String], in sequences: [Sequence]) throws -> [Sequence: [String: EventFact]]
+  /// The tasks that exist for `steps` in each of `sequences`.
+  func tasks(_ steps: [String], in sequences: [Sequence]) throws -> [Sequence: [String: TaskFact]]
   /// Loop `name` in `sequence`, if it was opened.
   func loop(_ name: String, in sequence: Sequence) throws -> LoopState?
   /// The loop with this number.

@@ -96,7 +96,7 @@ extension Transition {
 
   private mutating func task(_ key: Key) throws -> TaskFact? {
     if let known = tasks[key] { return known }
-    let found = try ledger.tasks([key.name], in: key.sequence)[key.name]
+    let found = try ledger.tasks([key.name], in: [key.sequence])[key.sequence]?[key.name]
     tasks[key] = .some(found)
     return found
   }

@@ -27,6 +27,8 @@ public struct Transition {
   var earlierFromOutside: [(event: String, sequence: Sequence)]?
   /// How many more iterations this transition may open; the rest is left to the next one.
   var iterationAllowance = Transition.iterationsAtOnce
+  /// Loops that ``grow(_:)`` was told to open further.
+  var grownLoops: Set<Int64> = []
 
   /// The most iterations that one transition opens, so that a loop of a million is not written out in one
   /// transaction. What is left is opened by ``grow(_:)``.
@@ -158,6 +160,7 @@ public struct Transition {
   /// A loop that has iterations left which an earlier transition did not open goes on.
   public mutating func grow(_ loop: LoopState) throws {
     loops[loop.number] = loop
+    grownLoops.insert(loop.number)
     touchedLoops.append(loop.number)
     try settle()
   }

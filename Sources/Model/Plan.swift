@@ -85,6 +85,8 @@ public final class Plan: Sendable {
   public let loops: [String: Loop]
   /// What a new run triggers.
   public let starts: [Program.Start]
+  /// Whether any task of it must hold something before it starts, or counts against a limit.
+  public let hasDemands: Bool
   /// Nodes that nothing starts: they begin with the run.
   public let initial: [(target: Target, sequence: Sequence)]
 
@@ -163,6 +165,9 @@ public final class Plan: Sendable {
     }
     self.steps = steps
     self.loops = loops
+    hasDemands =
+      program.config.maxConcurrent > 0
+      || steps.values.contains { !$0.definition.acquires.isEmpty || $0.groupLimit > 0 }
 
     let starts = program.start ?? program.eventsNothingRaises.map { Program.Start(event: $0) }
     self.starts = starts

@@ -17,37 +17,43 @@ extension SQLStore {
 
   /// - Returns: The answer, and how many tasks were written.
   private func advance(_ request: AdvanceRequest, _ session: any Session) throws -> (Advance, Int) {
-    var run = try lock(request.run, session)
+    var run = try lock(request.run, for: request.queues == nil ? nil : request.localHost, session)
+    let chronicle = Chronicle()
     var history: [Changes.HistoryEntry] = []
     var superseded: [Int64] = []
     try fault(.endBeforeTransition, session)
-    let changes = try transition(run, by: request.agent, session) { transition in
+    let due = try nextDue(run.state.key, now: run.state.now.microseconds, session)
+    let changes = try transition(run, by: request.agent, told: chronicle, session) { transition in
       superseded = try record(request.ends, of: run, by: request.agent, in: &transition, session)
-      if !run.state.status.isOver { try mature(run, in: &transition, session) }
+      if due == 0, !run.state.status.isOver { try mature(run, in: &transition, session) }
     }
+    var movesDue = due == 0 || changes.movesDue || run.plan.hasDemands || run.startedAt == nil
     history += changes.history
     run = run.after(changes)
     var written = changes.tasks.count
 
     var claims: [Claim] = []
-    if run.state.status == .running, !run.state.isStopped, request.slots > 0, try mayTake(request, session) {
-      let claimer = Claimer(store: self, session: session, run: run, request: request)
+    // A draining host takes nothing, whether its agent knows of it already or not.
+    if run.state.status == .running, !run.state.isStopped, request.slots > 0, !run.isDrained {
+      let claimer = Claimer(store: self, session: session, run: run, request: request, chronicle: chronicle)
       claims = try claimer.claim(request.slots)
       // A loop opens its iterations as there is room for what they start; what others are to start is no reason to
       // write all of it out.
-      while claims.count < request.slots, run.state.status == .running, !run.state.isStopped,
-        try !hasBacklog(run.state.key, session)
+      while claims.count < request.slots, !run.plan.loops.isEmpty, run.state.status == .running,
+        !run.state.isStopped, try !hasBacklog(run.state.key, session)
       {
         let growing = try SQLLedger(session: session, run: run.state).growingLoops()
         guard !growing.isEmpty else { break }
-        let grown = try transition(run, by: request.agent, session) { transition in
+        let grown = try transition(run, by: request.agent, told: chronicle, session) { transition in
           for loop in growing { try transition.grow(loop) }
         }
         history += grown.history
+        movesDue = movesDue || grown.movesDue
         run = run.after(grown)
         written += grown.tasks.count
-        claims += try Claimer(store: self, session: session, run: run, request: request)
-          .claim(request.slots - claims.count)
+        claims += try Claimer(
+          store: self, session: session, run: run, request: request, chronicle: chronicle
+        ).claim(request.slots - claims.count)
       }
       if !claims.isEmpty, run.startedAt == nil {
         try session.execute(
@@ -57,7 +63,8 @@ extension SQLStore {
           """)
       }
     }
-    let nextDue = try nextDue(run.state.key, now: run.state.now.microseconds, session)
+    try record(chronicle.entries, run.state, session)
+    let nextDue = movesDue ? try nextDue(run.state.key, now: run.state.now.microseconds, session) : due
     try keepWake(of: run, nextDue: nextDue, isSeen: request.queues != nil, session)
     let answer = Advance(
       context: RunContext(
@@ -66,12 +73,6 @@ extension SQLStore {
       claims: claims, superseded: superseded, history: history,
       nextDue: nextDue, active: run.state.active)
     return (answer, written)
-  }
-
-  /// A draining host takes nothing, whether its agent knows of it already or not.
-  private func mayTake(_ request: AdvanceRequest, _ session: any Session) throws -> Bool {
-    guard request.queues != nil else { return true }
-    return try session.query("SELECT 1 FROM ev_drain WHERE host = \(request.localHost)").isEmpty
   }
 
   /// Whether so many tasks are ready already that no loop needs to be opened further for now.
@@ -99,7 +100,7 @@ extension SQLStore {
       let due = try known ?? self.nextDue(run.state.key, now: now, session)
       wake = due.map { now + $0 }
       // A loop with room for more, and nothing ready: whoever has a free slot opens it further.
-      if run.state.status == .running, !run.state.isStopped,
+      if run.state.status == .running, !run.state.isStopped, !run.plan.loops.isEmpty,
         try !SQLLedger(session: session, run: run.state).growingLoops().isEmpty,
         try session.query(
           "SELECT no FROM ev_task WHERE run_key = \(run.state.key) AND open = 1 AND status = 'ready' LIMIT 1"
@@ -219,5 +220,17 @@ extension SQLStore {
         LIMIT 1
         """
       ).isEmpty
+  }
+}
+
+extension Changes {
+  /// Whether something of the run may now be due at another moment than before.
+  fileprivate var movesDue: Bool {
+    !delays.isEmpty || !overDelays.isEmpty || cancelsUnstarted != nil || run.verdict != nil
+      || run.status != formerStatus
+      || tasks.contains { if case .waiting = $0.form { true } else { false } }
+      || taskChanges.contains {
+        if case .ended = $0.kind { $0.task.status != .running } else { true }
+      }
   }
 }

@@ -4,7 +4,8 @@ import Model
 
 /// Writes what a transition decided. Everything is in the caller's transaction, under the run's lock.
 extension SQLStore {
-  func apply(_ changes: Changes, of run: LockedRun, _ session: any Session) throws {
+  /// Returns what the history is to be told.
+  func apply(_ changes: Changes, of run: LockedRun, _ session: any Session) throws -> [Changes.HistoryEntry] {
     let key = changes.run.key
     let now = changes.run.now.microseconds
     try fault(.applyBefore, session)
@@ -20,9 +21,9 @@ extension SQLStore {
     }
     try write(loopsOf: changes, run.plan, session)
     try write(iterationsOf: changes, session)
-    try record(changes.history + cancelled, changes.run, session)
     try write(runOf: changes, run, session)
     try fault(.applyAfterRun, session)
+    return changes.history + cancelled
   }
 
   private func write(runOf changes: Changes, _ former: LockedRun, _ session: any Session) throws {

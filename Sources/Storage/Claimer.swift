@@ -9,6 +9,7 @@ struct Claimer {
   let session: any Session
   let run: LockedRun
   let request: AdvanceRequest
+  let chronicle: Chronicle
 
   private var key: Int64 { run.state.key }
   private var now: Int64 { run.state.now.microseconds }
@@ -19,7 +20,7 @@ struct Claimer {
     var taken: [TaskFact] = []
     try fault(.claimBeforeUpdate, session)
     // Those that queue have waited longer than those that became ready since; only a priority goes before that.
-    let queued = try queued(slots * 2, admission)
+    let queued = run.plan.hasDemands ? try queued(slots * 2, admission) : []
     var candidates = try ready(slots)
     var isFull = candidates.count == slots
     candidates = (queued + candidates).enumerated()
@@ -110,13 +111,13 @@ struct Claimer {
           """)
       }
     }
-    try store.record(
+    chronicle.add(
       tasks.map { task in
         Changes.HistoryEntry(
           subject: .task, name: task.step, sequence: task.sequence.text, attempt: task.attempt,
           from: task.status.rawValue, to: TaskStatus.running.rawValue, actor: host(of: task),
           token: task.fence + 1)
-      }, run.state, session)
+      })
   }
 
   private func claims(of tasks: [TaskFact]) throws -> [Claim] {

@@ -104,7 +104,7 @@ extension SQLStore {
       let locked = try self.lock(run, session)
       try locked.requireGoing()
       let ledger = SQLLedger(session: session, run: locked.state)
-      guard let task = try ledger.tasks([mark.step], in: mark.sequence)[mark.step] else {
+      guard let task = try ledger.tasks([mark.step], in: [mark.sequence])[mark.sequence]?[mark.step] else {
         throw StoreError(
           .notFound, "run \(run) has no task \(mark.step)/\(mark.sequence) yet",
           hint: "`coordinator why \(run) \(mark.step)` says what it waits for")

@@ -7,35 +7,47 @@ struct SQLLedger: RunLedger {
   let session: any Session
   let run: RunState
 
-  func triggered(_ events: [String], in sequence: Sequence) throws -> [String: EventFact] {
-    var found: [String: EventFact] = [:]
-    for names in events.chunks(of: 64) {
+  func triggered(_ events: [String], in sequences: [Sequence]) throws -> [Sequence: [String: EventFact]] {
+    var found: [Sequence: [String: EventFact]] = [:]
+    try eachPart(of: events, in: sequences) { names, places in
       let rows = try session.query(
         """
-        SELECT event, hosts FROM ev_event
-        WHERE run_key = \(run.key) AND event IN \(list: names) AND sequence = \(sequence.text)
+        SELECT event, sequence, hosts FROM ev_event
+        WHERE run_key = \(run.key) AND event IN \(list: names) AND sequence IN \(list: places)
           AND recovery = \(run.recovery)
         """)
-      for row in rows { found[try row.text(0)] = EventFact(hosts: try row.text(1).hostList) }
+      for row in rows {
+        found[Sequence(try row.text(1)), default: [:]][try row.text(0)] = EventFact(
+          hosts: try row.text(2).hostList)
+      }
     }
     return found
   }
 
-  func tasks(_ steps: [String], in sequence: Sequence) throws -> [String: TaskFact] {
-    var found: [String: TaskFact] = [:]
-    for names in steps.chunks(of: 64) {
+  func tasks(_ steps: [String], in sequences: [Sequence]) throws -> [Sequence: [String: TaskFact]] {
+    var found: [Sequence: [String: TaskFact]] = [:]
+    try eachPart(of: steps, in: sequences) { names, places in
       let rows = try session.query(
         """
         SELECT \(raw: TaskFact.columns) FROM ev_task
-        WHERE run_key = \(run.key) AND step IN \(list: names) AND sequence = \(sequence.text)
+        WHERE run_key = \(run.key) AND step IN \(list: names) AND sequence IN \(list: places)
           AND recovery = \(run.recovery)
         """)
       for row in rows {
         let task = try TaskFact(row)
-        found[task.step] = task
+        found[task.sequence, default: [:]][task.step] = task
       }
     }
     return found
+  }
+
+  /// Statements of a few lengths, each short enough for every database to look its pairs up in the index.
+  private func eachPart(
+    of names: [String], in sequences: [Sequence], _ body: ([String], [String]) throws -> Void
+  ) throws {
+    for some in names.chunks(of: 64) {
+      for places in sequences.map(\.text).chunks(of: max(1, 256 / some.count)) { try body(some, places) }
+    }
   }
 
   func loop(_ name: String, in sequence: Sequence) throws -> LoopState? {

@@ -13,17 +13,23 @@ struct LockedRun {
   let isStandalone: Bool
   /// When the run next needs somebody to look at it, as its row says.
   let wakeAt: Int64?
+  /// Whether the host for which it was locked drains.
+  let isDrained: Bool
 }
 
 extension SQLStore {
   /// Locks the run, so that no other transition of it happens until the transaction ends, and then reads the
   /// database's clock.
-  func lock(_ run: String, _ session: any Session) throws -> LockedRun {
+  ///
+  /// - Parameter host: The host that is to take tasks of it; the answer says whether that drains.
+  func lock(_ run: String, for host: String? = nil, _ session: any Session) throws -> LockedRun {
+    let drained: SQL = host.map { "EXISTS (SELECT 1 FROM ev_drain WHERE host = \($0))" } ?? "1 = 0"
     let rows = try session.query(
       """
       SELECT run_key, id, status, recovery, active, failures, stopped, verdict, message, next_no, replay, local_host,
         unpinned, parameters, program_key, started_at, deadline_at, queue_deadline_at, standalone,
-        \(raw: session.dialect.now), wake_at
+        \(raw: session.dialect.now), wake_at,
+        CASE WHEN \(drained) THEN 1 ELSE 0 END
       FROM ev_run WHERE id = \(run)\(raw: session.dialect.forUpdate)
       """)
     guard let row = rows.first else { throw StoreError.noRun(run) }
@@ -40,7 +46,7 @@ extension SQLStore {
       state: state, programKey: programKey, plan: try plan(programKey, session),
       startedAt: try row.optionalInteger(15), deadlineAt: try row.optionalInteger(16),
       queueDeadlineAt: try row.optionalInteger(17), isStandalone: try row.bool(18),
-      wakeAt: try row.optionalInteger(20))
+      wakeAt: try row.optionalInteger(20), isDrained: try row.bool(21))
   }
 
   func plan(_ programKey: Int64, _ session: any Session) throws -> Plan {
@@ -57,16 +63,18 @@ extension SQLStore {
   }
 
   /// Makes one transition of a locked run, applies it, and notes whom it gives something to do: everybody but `agent`.
+  /// The history is told at once, or by the caller, of what `chronicle` has been told.
   @discardableResult
   func transition(
-    _ run: LockedRun, by agent: Int64? = nil, _ session: any Session,
+    _ run: LockedRun, by agent: Int64? = nil, told chronicle: Chronicle? = nil, _ session: any Session,
     _ happen: (inout Transition) throws -> Void
   ) throws -> Changes {
     var transition = Transition(
       of: run.state, plan: run.plan, ledger: SQLLedger(session: session, run: run.state))
     try happen(&transition)
     let changes = try transition.finish()
-    try apply(changes, of: run, session)
+    let told = try apply(changes, of: run, session)
+    if let chronicle { chronicle.add(told) } else { try record(told, run.state, session) }
     try noteBells(changes, of: run, by: agent, session)
     return changes
   }
@@ -83,6 +91,7 @@ extension LockedRun {
   func after(_ changes: Changes) -> LockedRun {
     LockedRun(
       state: changes.run, programKey: programKey, plan: plan, startedAt: startedAt, deadlineAt: deadlineAt,
-      queueDeadlineAt: queueDeadlineAt, isStandalone: isStandalone, wakeAt: wakeAt)
+      queueDeadlineAt: queueDeadlineAt, isStandalone: isStandalone, wakeAt: wakeAt,
+      isDrained: isDrained)
   }
 }

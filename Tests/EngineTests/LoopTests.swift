@@ -236,11 +236,30 @@ struct LoopTests {
     )
     #expect(run.ready.count == Transition.iterationsAtOnce)
     #expect(run.ledger.openLoops().contains { $0.isGrowing(run.plan) })
+    #expect(run.ledger.questions < 10, "it asks for all iterations at once")
+    try run.end("s/1/1")
+    #expect(run.ready.count == Transition.iterationsAtOnce - 1, "an end is no reason to open more")
     try run.grow()
-    #expect(run.ready.count == Transition.iterationsAtOnce * 2)
+    #expect(run.ready.count == Transition.iterationsAtOnce * 2 - 1)
+    try run.end("s/1/2")
     try run.grow()
-    #expect(run.ready.count == total)
+    #expect(run.ready.count == total - 2)
     #expect(!run.ledger.openLoops().contains { $0.isGrowing(run.plan) })
+  }
+
+  @Test("what is there already in sequences of iterations yet to be opened is not made again")
+  func foresight() throws {
+    let run = try MemoryRun(
+      """
+      events: {begin: {external: true}, go: {external: true}, extra: {external: true}, both: {when: go and extra}}
+      steps: {open: {}, s: {on: go}, t: {on: both}, u: {on: extra}}
+      loops: {l: {over: [1, 2, 3], max_concurrent: 0, start: go, on: begin}}
+      """)
+    #expect(try run.trigger("go", in: Sequence("1/2")))
+    #expect(try run.trigger("extra", in: Sequence("1/3")))
+    #expect(run.ready == ["open/1", "s/1/2", "u/1/3"])
+    #expect(try run.trigger("begin"))
+    #expect(run.ready.sorted() == ["open/1", "s/1/1", "s/1/2", "s/1/3", "t/1/3", "u/1/3"])
   }
 
   @Test("iterations in which nothing starts are over at once, however many")

@@ -31,6 +31,8 @@ final class MemoryLedger: RunLedger {
   private(set) var iterations: [Int64: IterationState] = [:]
   /// How many names of events were asked for, in all.
   private(set) var asked = 0
+  /// How many times events or tasks were asked for.
+  private(set) var questions = 0
   /// In the order they were triggered, the plan's own left out.
   private(set) var eventNames: [String] = []
 
@@ -151,16 +153,22 @@ final class MemoryLedger: RunLedger {
 
   // MARK: RunLedger
 
-  func triggered(_ names: [String], in sequence: Sequence) -> [String: EventFact] {
-    asked += names.count
-    var found: [String: EventFact] = [:]
-    for name in names { found[name] = events[key(name, sequence)]?.fact }
+  func triggered(_ names: [String], in sequences: [Sequence]) -> [Sequence: [String: EventFact]] {
+    asked += names.count * sequences.count
+    questions += 1
+    var found: [Sequence: [String: EventFact]] = [:]
+    for sequence in sequences {
+      for name in names { found[sequence, default: [:]][name] = events[key(name, sequence)]?.fact }
+    }
     return found
   }
 
-  func tasks(_ steps: [String], in sequence: Sequence) -> [String: TaskFact] {
-    var found: [String: TaskFact] = [:]
-    for step in steps { found[step] = task(step, sequence)?.fact }
+  func tasks(_ steps: [String], in sequences: [Sequence]) -> [Sequence: [String: TaskFact]] {
+    questions += 1
+    var found: [Sequence: [String: TaskFact]] = [:]
+    for sequence in sequences {
+      for step in steps { found[sequence, default: [:]][step] = task(step, sequence)?.fact }
+    }
     return found
   }
 
