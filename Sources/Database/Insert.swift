@@ -1,5 +1,5 @@
 extension Session {
-  /// Inserts rows with few round trips and few statement texts: chunks of 64, 16, 4 and 1 row.
+  /// Inserts rows with few round trips and few statement texts: chunks of 64, 16, and 8 rows or fewer.
   ///
   /// Returns how many rows were new. With `ignoringConflicts` a row whose key is there is left as it is;
   /// every other error is still thrown. Not atomic by itself: call it in a transaction.
@@ -8,20 +8,33 @@ extension Session {
     into table: String, columns: [String], rows: [[Value]], ignoringConflicts: Bool = false
   ) throws(DatabaseError) -> Int {
     var inserted = 0
-    var start = 0
-    while start < rows.count {
-      let size = [64, 16, 4, 1].first { $0 <= rows.count - start } ?? 1
-      let chunk = rows[start..<start + size]
+    for chunk in Self.chunks(of: rows) {
       inserted += try insertChunk(into: table, columns: columns, rows: chunk, ignoring: ignoringConflicts)
-      start += size
     }
     return inserted
   }
 
-  private func insertChunk(
-    into table: String, columns: [String], rows: ArraySlice<[Value]>, ignoring: Bool
-  ) throws(DatabaseError) -> Int {
-    guard rows.allSatisfy({ $0.count == columns.count }), let first = columns.first else {
+  /// The same for rows that are all new, without waiting for each chunk (``enqueue(_:)``).
+  public func enqueueInsert(into table: String, columns: [String], rows: [[Value]]) throws(DatabaseError) {
+    for chunk in Self.chunks(of: rows) { try enqueue(statement(into: table, columns: columns, rows: chunk)) }
+  }
+
+  private static func chunks(of rows: [[Value]]) -> [ArraySlice<[Value]>] {
+    var chunks: [ArraySlice<[Value]>] = []
+    var start = 0
+    while start < rows.count {
+      let rest = rows.count - start
+      let size = rest >= 64 ? 64 : rest >= 16 ? 16 : min(rest, 8)
+      chunks.append(rows[start..<start + size])
+      start += size
+    }
+    return chunks
+  }
+
+  private func statement(
+    into table: String, columns: [String], rows: ArraySlice<[Value]>
+  ) throws(DatabaseError) -> SQL {
+    guard rows.allSatisfy({ $0.count == columns.count }), !columns.isEmpty else {
       throw DatabaseError(
         .syntax, code: "columns", message: "a row for \(table) has not \(columns.count) values")
     }
@@ -32,9 +45,16 @@ extension Session {
     let tuple = "(" + repeatElement("?", count: columns.count).joined(separator: ", ") + ")"
     sql.text += ") VALUES " + repeatElement(tuple, count: rows.count).joined(separator: ", ")
     sql.values = rows.flatMap(\.self)
+    return sql
+  }
+
+  private func insertChunk(
+    into table: String, columns: [String], rows: ArraySlice<[Value]>, ignoring: Bool
+  ) throws(DatabaseError) -> Int {
+    let sql = try statement(into: table, columns: columns, rows: rows)
     guard ignoring else { return try execute(sql) }
     guard dialect.kind == .mysql else { return try execute(sql + " ON CONFLICT DO NOTHING") }
-    return try insertCountingDuplicates(sql, column: first, rows: rows.count)
+    return try insertCountingDuplicates(sql, column: columns[0], rows: rows.count)
   }
 
   /// Differs by necessity: under CLIENT_FOUND_ROWS MySQL counts a row left as it was like a new one, and

@@ -15,6 +15,9 @@ public protocol Session: AnyObject {
   func query(_ sql: SQL) throws(DatabaseError) -> [Row]
   /// Runs a statement; returns the number of rows it inserted, deleted or matched for update.
   @discardableResult func execute(_ sql: SQL) throws(DatabaseError) -> Int
+  /// Carries out a statement whose answer nobody needs: at once, or with the next one in the same round trip. Its
+  /// error may be thrown by a later call, by ``commit()`` at the latest. For use in transactions.
+  func enqueue(_ sql: SQL) throws(DatabaseError)
   /// Hands the rows over one by one, in constant memory.
   ///
   /// `body` must not use this session. When it throws, the rest of the rows is read and dropped.
@@ -31,6 +34,11 @@ public protocol Session: AnyObject {
 
   /// For tests: breaks the physical connection, so that the next call fails with `.connectionLost`.
   func sever()
+}
+
+extension Session {
+  /// At once.
+  public func enqueue(_ sql: SQL) throws(DatabaseError) { try execute(sql) }
 }
 
 /// What a transaction is for. Isolation is READ COMMITTED on the servers; SQLite's is stricter by nature.

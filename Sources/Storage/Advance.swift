@@ -56,7 +56,7 @@ extension SQLStore {
         ).claim(request.slots - claims.count)
       }
       if !claims.isEmpty, run.startedAt == nil {
-        try session.execute(
+        try session.enqueue(
           """
           UPDATE ev_run SET started_at = \(run.state.now.microseconds), queue_deadline_at = NULL
           WHERE run_key = \(run.state.key) AND started_at IS NULL
@@ -110,7 +110,7 @@ extension SQLStore {
       }
     }
     if wake != run.wakeAt {
-      try session.execute("UPDATE ev_run SET wake_at = \(wake) WHERE run_key = \(run.state.key)")
+      try session.enqueue("UPDATE ev_run SET wake_at = \(wake) WHERE run_key = \(run.state.key)")
       if !isSeen, let wake, wake < run.wakeAt ?? .max { try noteAny(session) }
     }
   }

@@ -17,7 +17,7 @@ extension SQLStore {
     try fault(.applyAfterTasks, session)
     try insert(changes.delays, changes.run, session)
     for chunk in changes.overDelays.chunks(of: 64) {
-      try session.execute("DELETE FROM ev_delay WHERE run_key = \(key) AND no IN \(list: Array(chunk))")
+      try session.enqueue("DELETE FROM ev_delay WHERE run_key = \(key) AND no IN \(list: Array(chunk))")
     }
     try write(loopsOf: changes, run.plan, session)
     try write(iterationsOf: changes, session)
@@ -31,7 +31,7 @@ extension SQLStore {
     let now = run.now.microseconds
     let hasEnded = run.status.isOver && !changes.formerStatus.isOver
     guard run != former.state || hasEnded else { return }
-    try session.execute(
+    try session.enqueue(
       """
       UPDATE ev_run SET status = \(run.status.rawValue), active = \(run.active), failures = \(run.failures),
         stopped = \(run.isStopped), verdict = \(run.verdict?.rawValue), message = \(run.message),
@@ -39,7 +39,7 @@ extension SQLStore {
       WHERE run_key = \(run.key)
       """)
     guard hasEnded else { return }
-    try session.execute(
+    try session.enqueue(
       """
       UPDATE ev_recovery SET status = \(run.status.rawValue), message = \(run.message), ended_at = \(now)
       WHERE run_key = \(run.key) AND recovery = \(run.recovery)
@@ -64,22 +64,22 @@ extension SQLStore {
         subject: .task, name: task.step, sequence: task.sequence.text, attempt: task.attempt,
         from: task.status.rawValue, to: TaskStatus.cancelled.rawValue, actor: "engine", token: task.fence)
     }
-    try session.execute(
+    try session.enqueue(
       """
       UPDATE ev_task SET status = 'cancelled', open = NULL, due_at = NULL, wait_code = NULL, message = \(reason),
         ended_at = \(run.now.microseconds)
       WHERE run_key = \(run.key) AND open = 1 AND status IN ('ready', 'waiting')
       """)
-    try session.execute("DELETE FROM ev_ticket WHERE run_key = \(run.key)")
-    try session.execute("DELETE FROM ev_delay WHERE run_key = \(run.key)")
-    try session.execute("UPDATE ev_loop SET growing = NULL WHERE run_key = \(run.key) AND growing = 1")
+    try session.enqueue("DELETE FROM ev_ticket WHERE run_key = \(run.key)")
+    try session.enqueue("DELETE FROM ev_delay WHERE run_key = \(run.key)")
+    try session.enqueue("UPDATE ev_loop SET growing = NULL WHERE run_key = \(run.key) AND growing = 1")
     return entries
   }
 
   // MARK: New rows
 
   private func insert(_ events: [Changes.NewEvent], _ run: RunState, _ session: any Session) throws {
-    try session.insert(
+    try session.enqueueInsert(
       into: "ev_event",
       columns: [
         "run_key", "event", "sequence", "recovery", "no", "scope", "hosts", "triggered_at", "first_at",
@@ -134,7 +134,7 @@ extension SQLStore {
         marked,
       ]
     }
-    try session.insert(into: "ev_task", columns: Self.taskColumns, rows: rows)
+    try session.enqueueInsert(into: "ev_task", columns: Self.taskColumns, rows: rows)
     for task in tasks {
       if case .repeated(let earlier) = task.form { try copy(earlier, to: task.number, run, session) }
     }
@@ -153,11 +153,11 @@ extension SQLStore {
       update.append("\(raw: column.trimmingPrefix(" ").description) = \(row[position])")
     }
     update.append(" WHERE run_key = \(run.key) AND no = \(number)")
-    try session.execute(update)
+    try session.enqueue(update)
   }
 
   private func insert(_ delays: [Changes.NewDelay], _ run: RunState, _ session: any Session) throws {
-    try session.insert(
+    try session.enqueueInsert(
       into: "ev_delay",
       columns: ["run_key", "no", "recovery", "kind", "target", "sequence", "scope", "hosts", "due_at"],
       rows: delays.map { delay in
@@ -170,7 +170,7 @@ extension SQLStore {
   }
 
   func record(_ entries: [Changes.HistoryEntry], _ run: RunState, _ session: any Session) throws {
-    try session.insert(
+    try session.enqueueInsert(
       into: "ev_history",
       columns: [
         "run_key", "happened_at", "recovery", "subject", "name", "sequence", "attempt", "from_status",
@@ -198,7 +198,7 @@ extension SQLStore {
       let ended: Int64? = loop.status.isOver ? now : nil
       if changes.newLoops.contains(number) {
         let items = try loop.items.map { try JSONText.encode($0) }
-        try session.execute(
+        try session.enqueue(
           """
           INSERT INTO ev_loop (run_key, no, recovery, name, sequence, scope, hosts, status, total, items, range_start,
             next_index, in_progress, ended, failed, growing, message, started_at, ended_at)
@@ -208,7 +208,7 @@ extension SQLStore {
             \(changes.loopMessages[number]), \(now), \(ended))
           """)
       } else {
-        try session.execute(
+        try session.enqueue(
           """
           UPDATE ev_loop SET status = \(loop.status.rawValue), next_index = \(loop.next),
             in_progress = \(loop.open), ended = \(loop.ended), failed = \(loop.failed), growing = \(growing),
@@ -223,7 +223,7 @@ extension SQLStore {
     let key = changes.run.key
     let sorted = changes.iterations.values.sorted { $0.number < $1.number }
     let new = sorted.filter { changes.newIterations.contains($0.number) }
-    try session.insert(
+    try session.enqueueInsert(
       into: "ev_iteration",
       columns: [
         "run_key", "no", "recovery", "loop_no", "loop_name", "position", "sequence", "status", "active",
@@ -240,7 +240,7 @@ extension SQLStore {
         ]
       })
     for iteration in sorted where !changes.newIterations.contains(iteration.number) {
-      try session.execute(
+      try session.enqueue(
         """
         UPDATE ev_iteration SET status = \(iteration.status.rawValue), active = \(iteration.active),
           failed = \(iteration.hasFailed)

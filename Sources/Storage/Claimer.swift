@@ -102,7 +102,7 @@ struct Claimer {
   private func lock(_ tasks: [TaskFact]) throws {
     for (isKept, some) in Dictionary(grouping: tasks, by: isKept) {
       for chunk in some.chunks(of: 64) {
-        try session.execute(
+        try session.enqueue(
           """
           UPDATE ev_task SET status = 'running', wait_code = NULL, holder = \(request.agent),
             agent = \(request.agent), fence = fence + 1, lock_until = \(now + request.lockFor.microseconds),

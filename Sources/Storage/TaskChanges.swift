@@ -8,13 +8,13 @@ extension SQLStore {
     let (key, number) = (run.state.key, change.task.number)
     switch change.kind {
     case .ready:
-      try session.execute(
+      try session.enqueue(
         """
         UPDATE ev_task SET status = 'ready', wait_code = NULL, due_at = NULL, ready_at = \(now)
         WHERE run_key = \(key) AND no = \(number) AND status = 'waiting'
         """)
     case .broughtForward(let moment):
-      try session.execute(
+      try session.enqueue(
         """
         UPDATE ev_task SET due_at = \(moment.microseconds), ready_at = \(moment.microseconds)
         WHERE run_key = \(key) AND no = \(number) AND status = 'waiting'
@@ -27,7 +27,7 @@ extension SQLStore {
       // A member of a group is free to go to any of its hosts again, or to any other.
       let isElsewhere = run.plan.steps[change.task.step]?.definition.retry?.elsewhere == true
       let avoided = isElsewhere ? change.task.host : nil
-      try session.execute(
+      try session.enqueue(
         """
         UPDATE ev_task SET status = 'waiting', wait_code = 'retry', attempt = attempt + 1,
           due_at = \(moment.microseconds), ready_at = \(moment.microseconds), started_at = NULL, holder = NULL,
@@ -42,7 +42,7 @@ extension SQLStore {
       if case .returned = change.kind { losses = "losses" }
       try archive(change.task, key, now, Outcome(.cancelled, message: reason), superseded: true, session)
       // What was lost is first in line (rule 7), before every priority.
-      try session.execute(
+      try session.enqueue(
         """
         UPDATE ev_task SET status = 'ready', attempt = attempt + 1, losses = \(losses), started_at = NULL,
           holder = NULL, lock_until = NULL, kept = NULL, message = \(reason), log_path = NULL, fence = fence + 1,
@@ -66,7 +66,7 @@ extension SQLStore {
   ) throws {
     let triggers = outcome.fileTriggers.isEmpty ? nil : try JSONText.encode(outcome.fileTriggers)
     let resultNumber: Int64? = outcome.result == nil ? nil : task.number
-    try session.execute(
+    try session.enqueue(
       """
       UPDATE ev_task SET status = \(outcome.status.rawValue), open = NULL, wait_code = NULL, due_at = NULL,
         ended_at = \(now), holder = NULL, lock_until = NULL, kept = NULL, exit_code = \(outcome.exitCode),
@@ -76,12 +76,12 @@ extension SQLStore {
       WHERE run_key = \(key) AND no = \(task.number)
       """)
     if let result = outcome.result {
-      try session.execute(
+      try session.enqueue(
         "INSERT INTO ev_result (run_key, no, result) VALUES (\(key), \(task.number), \(result.json))")
     }
     try keep(outcome.tail, of: task, key, session)
     if task.status == .waiting {
-      try session.execute("DELETE FROM ev_ticket WHERE run_key = \(key) AND task_no = \(task.number)")
+      try session.enqueue("DELETE FROM ev_ticket WHERE run_key = \(key) AND task_no = \(task.number)")
     }
   }
 
@@ -89,7 +89,7 @@ extension SQLStore {
   private func archive(
     _ task: TaskFact, _ key: Int64, _ now: Int64, _ outcome: Outcome, superseded: Bool, _ session: any Session
   ) throws {
-    try session.execute(
+    try session.enqueue(
       """
       INSERT INTO ev_attempt (run_key, no, attempt, status, superseded, host, agent, fence, started_at, ended_at,
         exit_code, signal_name, message, max_rss, cpu, log_path)
@@ -104,7 +104,7 @@ extension SQLStore {
   private func keep(_ tail: Outcome.Tail?, of task: TaskFact, _ key: Int64, _ session: any Session) throws {
     guard let tail, tail.totalBytes > 0 else { return }
     // There may be some already, put there while it ran for somebody who follows it.
-    try session.execute(
+    try session.enqueue(
       """
       INSERT INTO ev_output (run_key, no, attempt, tail, total_bytes)
       VALUES (\(key), \(task.number), \(task.attempt), \(tail.text), \(tail.totalBytes))\

@@ -56,7 +56,7 @@ struct ChainBench: AsyncParsableCommand {
     let commit = Measure("one commit, in C", "ms", rounds: commits)
     let same = Measure("the same statements, in C, for each hop", "ms", replays)
     report.add(hop)
-    report.add(Measure("round trips for each hop", "", [Double(transcript.calls.count) / Double(n)]))
+    report.add(Measure("statements for each hop", "", [Double(transcript.calls.count) / Double(n)]))
     report.add(floor: commit)
     report.add(floor: same)
     report.compare("hop to commit", hop, to: commit, bar: "at most 3")

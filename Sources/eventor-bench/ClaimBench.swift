@@ -71,7 +71,7 @@ struct ClaimBench: AsyncParsableCommand {
     let pace = Measure("steps taken and ended", "/s", paces)
     report.add(pace)
     report.add(Measure("from taken to ended", "ms", rounds: holding))
-    report.add(Measure("round trips for each step", "", [Double(transcript.calls.count) / Double(tasks)]))
+    report.add(Measure("statements for each step", "", [Double(transcript.calls.count) / Double(tasks)]))
     let same = Measure("the same statements, 1 connection, in C", "/s", replays)
     let queue = Measure("a bare queue by 100, \(crew.agents) connections, in C", "/s", bare)
     report.add(floor: same)

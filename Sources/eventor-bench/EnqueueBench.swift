@@ -62,7 +62,7 @@ struct EnqueueBench: AsyncParsableCommand {
     let commit = Measure("one commit, in C", "ms", rounds: commits)
     report.add(rate)
     report.add(time)
-    report.add(Measure("round trips for each run", "", [Double(transcript.calls.count) / Double(n)]))
+    report.add(Measure("statements for each run", "", [Double(transcript.calls.count) / Double(n)]))
     report.add(floor: same)
     report.add(floor: commit)
     report.compare("runs to the same statements", rate, to: same)

@@ -52,7 +52,7 @@ struct FanoutBench: AsyncParsableCommand {
     let same = Measure("the same statements, 1 connection, in C", "/s", replays)
     report.add(whole)
     report.add(tenth)
-    report.add(Measure("round trips for each step", "", [Double(transcript.calls.count) / Double(n + 2)]))
+    report.add(Measure("statements for each step", "", [Double(transcript.calls.count) / Double(n + 2)]))
     report.add(Measure("the join after the last end", "ms", joins))
     report.add(floor: same)
     report.compare("pace at \(n) to pace at \(n / 10)", whole, to: tenth, bar: "1: linear; join 100 ms")

@@ -83,6 +83,11 @@ private final class RecordingSession: Session {
     return try session.execute(sql)
   }
 
+  func enqueue(_ sql: SQL) throws(DatabaseError) {
+    note(sql)
+    try session.enqueue(sql)
+  }
+
   func each(_ sql: SQL, _ body: (Row) throws -> Void) throws {
     note(sql)
     try session.each(sql, body)

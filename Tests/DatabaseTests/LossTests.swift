@@ -87,8 +87,8 @@ struct LossTests {
 
   @Test(
     "a connection cut during COMMIT is an unknown outcome, and the work isn't repeated",
-    arguments: TestStore.servers)
-  func outcomeUnknown(_ kind: TestStore.Kind) async throws {
+    arguments: TestStore.servers, [false, true])
+  func outcomeUnknown(_ kind: TestStore.Kind, isEnqueued: Bool) async throws {
     try await withPool(kind) { direct in
       let url = direct.url
       let proxy = try CuttingProxy(
@@ -105,7 +105,8 @@ struct LossTests {
       let error = try await databaseError {
         try await pool.transaction(.write) { session in
           attempts.next()
-          try session.execute("UPDATE t SET n = n + 1 WHERE k = 'a'")
+          let update: SQL = "UPDATE t SET n = n + 1 WHERE k = 'a'"
+          if isEnqueued { try session.enqueue(update) } else { try session.execute(update) }
           proxy.cut(at: "COMMIT")
         }
       }

@@ -12,6 +12,7 @@ final class PostgresSession: Session {
   let interrupter: Interrupter
   private let connection: PostgresConnection
   private var statements = StatementCache<Prepared>()
+  private var queue = PostgresQueue()
   private var namesGiven = 0
   private var isStreaming = false
   private var wasLost = false
@@ -52,9 +53,18 @@ final class PostgresSession: Session {
     try run(sql).affectedRows
   }
 
+  func enqueue(_ sql: SQL) throws(DatabaseError) {
+    try ready()
+    guard isInTransaction else { return _ = try run(sql) }
+    let prepared = try prepare(sql)
+    queue.add(.init(name: prepared.name, text: sql.text, values: sql.values))
+    if queue.isFull { try flush() }
+  }
+
   func each(_ sql: SQL, _ body: (Row) throws -> Void) throws {
     try ready()
     let prepared = try prepare(sql)
+    try flush()
     let sent = PostgresParameters(sql.values).withPointers { values, lengths, formats in
       PQsendQueryPrepared(
         connection.pointer, prepared.name, Int32(values.count), values, lengths, formats, 0)
@@ -79,6 +89,7 @@ final class PostgresSession: Session {
 
   func executeScript(_ text: String) throws(DatabaseError) {
     try ready()
+    try flush()
     try simple(text)
   }
 
@@ -87,11 +98,10 @@ final class PostgresSession: Session {
     guard !isInTransaction else {
       throw DatabaseError(.unsupported, code: "nested", message: "a transaction is open already")
     }
-    do {
-      try simple("BEGIN ISOLATION LEVEL READ COMMITTED " + (kind == .read ? "READ ONLY" : "READ WRITE"))
-    } catch {
-      throw error.nothingHappened(if: error.kind == .connectionLost)
-    }
+    connection.noticeLoss()
+    guard connection.isAlive else { throw failure(nil, "BEGIN").nothingHappened(if: true) }
+    let mode = kind == .read ? "READ ONLY" : "READ WRITE"
+    queue.add(.init(name: nil, text: "BEGIN ISOLATION LEVEL READ COMMITTED \(mode)"))
     isInTransaction = true
   }
 
@@ -100,15 +110,16 @@ final class PostgresSession: Session {
     // Seen before COMMIT is sent, a loss is certain: the server rolls back.
     connection.noticeLoss()
     guard connection.isAlive else { throw failure(nil, "COMMIT") }
-    let result: PostgresResult
+    let result: PostgresResult?
     do {
-      result = try simple("COMMIT")
+      result = try send(.init(name: nil, text: "COMMIT"))
     } catch {
-      if wasLost { throw .outcomeUnknown(code: error.code) }
+      // What came before it and failed kept it from being carried out.
+      if wasLost, error.statement == "COMMIT" { throw .outcomeUnknown(code: error.code) }
       throw error
     }
     isInTransaction = false
-    guard result.tag == "COMMIT" else {
+    guard result?.tag == "COMMIT" else {
       throw DatabaseError(
         .other, code: "25P02", message: "the transaction was rolled back because of an earlier error in it")
     }
@@ -116,7 +127,9 @@ final class PostgresSession: Session {
 
   func rollback() {
     isInTransaction = false
-    guard !isBroken else { return }
+    let wasBegun = queue.entries.first?.text.hasPrefix("BEGIN") != true
+    _ = queue.take()
+    guard !isBroken, wasBegun else { return }
     do { try simple("ROLLBACK") } catch { wasLost = true }
   }
 
@@ -138,10 +151,63 @@ final class PostgresSession: Session {
   private func run(_ sql: SQL) throws(DatabaseError) -> PostgresResult {
     try ready()
     let prepared = try prepare(sql)
+    guard queue.isEmpty else {
+      return try send(.init(name: prepared.name, text: sql.text, values: sql.values))
+    }
     let pointer = PostgresParameters(sql.values).withPointers { values, lengths, formats in
       PQexecPrepared(connection.pointer, prepared.name, Int32(values.count), values, lengths, formats, 0)
     }
     return try check(pointer, sql.text)
+  }
+
+  /// Sends what was kept back.
+  private func flush() throws(DatabaseError) {
+    if !queue.isEmpty { try send(nil) }
+  }
+
+  /// Sends what was kept back and then `last`, in one round trip, whose result it returns.
+  ///
+  /// The first that fails keeps the server from carrying out those after it. Its error is thrown, and names it.
+  @discardableResult
+  private func send(_ last: PostgresQueue.Entry?) throws(DatabaseError) -> PostgresResult {
+    let entries = queue.take() + (last.map { [$0] } ?? [])
+    guard PQenterPipelineMode(connection.pointer) == 1 else { throw failure(nil, entries.first?.text) }
+    let isSent =
+      entries.allSatisfy { $0.send(to: connection.pointer) } && PQpipelineSync(connection.pointer) == 1
+    guard isSent else { throw gone(entries.last?.text) }
+    var problem: DatabaseError?
+    var answer: PostgresResult?
+    for entry in entries {
+      var hasAnswer = false
+      while let pointer = PQgetResult(connection.pointer) {
+        hasAnswer = true
+        let result = PostgresResult(pointer)
+        if !result.isError {
+          answer = result
+        } else if result.field(EVENTOR_PG_DIAG_SQLSTATE) == nil {
+          // Not the server's word: libpq lost it, and the rest may have been carried out all the same.
+          throw gone(entries.last?.text)
+        } else {
+          problem = problem ?? failure(result, entry.text)
+        }
+      }
+      // Nobody knows how far the server came.
+      if !hasAnswer || !connection.isAlive { throw problem ?? gone(entries.last?.text) }
+    }
+    // The mark of the end, without which the mode can't be left.
+    while let pointer = PQgetResult(connection.pointer) {
+      if PostgresResult(pointer).status == PGRES_PIPELINE_SYNC { break }
+    }
+    guard PQexitPipelineMode(connection.pointer) == 1 else { throw problem ?? gone(entries.last?.text) }
+    if let problem { throw problem }
+    guard let answer else { throw gone(entries.last?.text) }
+    return answer
+  }
+
+  /// The connection can't be used any more.
+  private func gone(_ text: String?) -> DatabaseError {
+    wasLost = true
+    return failure(nil, text)
   }
 
   @discardableResult
@@ -159,7 +225,11 @@ final class PostgresSession: Session {
       namesGiven += 1
       prepared = Prepared(name: "s\(namesGiven)", parameterCount: translated.parameterCount)
       try check(PQprepare(connection.pointer, prepared.name, translated.text, 0, nil), sql.text)
-      if let evicted = statements.keep(prepared, for: sql.text) { try simple("DEALLOCATE \(evicted.name)") }
+      if let evicted = statements.keep(prepared, for: sql.text) {
+        // It may be among those that are kept back.
+        try flush()
+        try simple("DEALLOCATE \(evicted.name)")
+      }
     }
     guard prepared.parameterCount == sql.values.count else {
       throw DatabaseError(

@@ -1,0 +1,118 @@
+import Database
+import Drivers
+import TestSupport
+import Testing
+
+@Suite("Statements whose answers nobody needs")
+struct QueueTests {
+  @Test("are carried out in order, before what comes after them", arguments: TestStore.all)
+  func order(_ kind: TestStore.Kind) async throws {
+    try await withPool(kind, size: 1) { pool in
+      try await pool.transaction(.write) { session in
+        try session.enqueue("INSERT INTO t (k, n) VALUES ('a', 1)")
+        try session.enqueue("UPDATE t SET n = n * 10 WHERE k = 'a'")
+        try session.enqueue("UPDATE t SET n = n + \(1) WHERE k = \("a")")
+        #expect(try session.query("SELECT n FROM t")[0].int(0) == 11)
+        try session.enqueue("UPDATE t SET n = n * 10 WHERE k = 'a'")
+        #expect(try session.execute("UPDATE t SET n = n + 2 WHERE k = 'a'") == 1)
+        try session.enqueue("DELETE FROM t WHERE n = 0")
+        var seen: [Int] = []
+        try session.each("SELECT n FROM t") { seen.append(try $0.int(0)) }
+        #expect(seen == [112])
+        try session.enqueue("UPDATE t SET n = n + 1 WHERE k = 'a'")
+      }
+      #expect(try await pool.run { try $0.query("SELECT n FROM t")[0].int(0) } == 113)
+    }
+  }
+
+  @Test("may be many and long", arguments: TestStore.all)
+  func many(_ kind: TestStore.Kind) async throws {
+    try await withPool(kind, size: 1) { pool in
+      let long = String(repeating: "long ", count: 30_000)
+      try await pool.transaction(.write) { session in
+        for number in 0..<500 {
+          try session.enqueue("INSERT INTO t (k, n) VALUES (\("k\(number)"), \(number))")
+          if number.isMultiple(of: 50) {
+            try session.enqueue("UPDATE t SET s = \(long) WHERE k = \("k\(number)")")
+          }
+        }
+        try session.enqueueInsert(
+          into: "t", columns: ["k", "n"], rows: (500..<1003).map { [.text("k\($0)"), .integer(Int64($0))] })
+      }
+      let row = try await pool.run { try $0.query("SELECT COUNT(*), SUM(n), SUM(LENGTH(s)) FROM t")[0] }
+      #expect(try row.int(0) == 1003)
+      #expect(try row.int(1) == 1002 * 1003 / 2)
+      #expect(try row.int(2) == 10 * long.utf8.count)
+    }
+  }
+
+  @Test("fail the transaction, whether or not something follows", arguments: TestStore.all, [false, true])
+  func failure(_ kind: TestStore.Kind, isFollowed: Bool) async throws {
+    try await withPool(kind, size: 1) { pool in
+      try await pool.run { _ = try $0.execute("INSERT INTO t (k, n) VALUES ('a', 1)") }
+      let error = try await databaseError {
+        try await pool.transaction(.write) { session in
+          try session.enqueue("UPDATE t SET n = 2 WHERE k = 'a'")
+          try session.enqueue("INSERT INTO t (k, n) VALUES ('a', 3)")
+          try session.enqueue("UPDATE t SET n = 4 WHERE k = 'a'")
+          if isFollowed { _ = try session.query("SELECT n FROM t") }
+        }
+      }
+      #expect(error.kind == .uniqueViolation)
+      #expect(error.statement?.contains("INSERT INTO t") == true, "\(error)")
+      // Its connection is of use to the next.
+      try await pool.transaction(.write) { session in
+        #expect(try session.query("SELECT n FROM t")[0].int(0) == 1)
+        try session.enqueue("UPDATE t SET n = 5 WHERE k = 'a'")
+      }
+      #expect(try await pool.run { try $0.query("SELECT n FROM t")[0].int(0) } == 5)
+    }
+  }
+
+  @Test("are dropped with their transaction", arguments: TestStore.all)
+  func dropped(_ kind: TestStore.Kind) async throws {
+    struct Stop: Error {}
+    try await withPool(kind, size: 1) { pool in
+      for hasBegun in [false, true] {
+        await #expect(throws: Stop.self) {
+          try await pool.transaction(.write) { session in
+            if hasBegun { _ = try session.query("SELECT 1") }
+            try session.enqueue("INSERT INTO t (k) VALUES ('a')")
+            throw Stop()
+          }
+        }
+      }
+      try await pool.transaction(.write) { _ in }
+      #expect(try await pool.run { try $0.query("SELECT COUNT(*) FROM t")[0].int(0) } == 0)
+    }
+  }
+
+  @Test(
+    "of two transactions in a deadlock one is repeated with what it kept back", arguments: TestStore.servers)
+  func deadlock(_ kind: TestStore.Kind) async throws {
+    try await withPool(kind) { pool in
+      try await pool.run { session in
+        _ = try session.insert(
+          into: "t", columns: ["k", "n"], rows: [[.text("a"), .integer(0)], [.text("b"), .integer(0)]])
+      }
+      let (attempts, arrived) = (Counter(), Counter())
+      try await withThrowingTaskGroup { group in
+        for (first, second) in [("a", "b"), ("b", "a")] {
+          group.addTask {
+            try await pool.transaction(.write) { session in
+              attempts.next()
+              try session.enqueue("UPDATE t SET n = n + 1 WHERE k = \(first)")
+              _ = try session.query("SELECT 1")
+              arrived.next()
+              while arrived.value < 2 { _ = try session.query("SELECT 1") }
+              try session.enqueue("UPDATE t SET n = n + 1 WHERE k = \(second)")
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      #expect(attempts.value >= 3)
+      #expect(try await pool.run { try $0.query("SELECT SUM(n) FROM t")[0].int(0) } == 4)
+    }
+  }
+}
