@@ -27,11 +27,13 @@ public struct KeyFile: Sendable {
         .exposed, "the key file \(path)", "others may read it (mode \(Self.octal(status.st_mode)))",
         "chmod 600 \(path), and rotate if others have had access: coordinator secret rotate")
     }
-    guard status.st_uid == 0 || status.st_uid == geteuid() else {
+    let owner = status.st_uid
+    let directoryOwner = try checkDirectory()
+    // root looks after agents of other accounts: their keys are in directories of theirs, and no third party has them.
+    guard owner == 0 || owner == geteuid() || geteuid() == 0 && owner == directoryOwner else {
       throw SecretError(
         .exposed, "the key file \(path)", "it belongs to another user", "chown it to the user who needs it")
     }
-    try checkDirectory()
     return try KeyText.keys(in: SecretInput.read(file, limit: Self.limit, from: path), from: path)
   }
 
@@ -50,12 +52,14 @@ public struct KeyFile: Sendable {
   public var isThere: Bool { access(path, F_OK) == 0 }
 
   /// Whoever may write to the directory may put a file of his own there, unless the sticky bit keeps files to their owners.
-  private func checkDirectory() throws(SecretError) {
+  /// Returns the directory's owner.
+  @discardableResult
+  private func checkDirectory() throws(SecretError) -> uid_t {
     let directory = DurableFile.directory(of: path)
     var status = stat()
     guard stat(directory, &status) == 0 else { throw unreadable(errno) }
     let isOpen = status.st_mode & 0o022 != 0 && status.st_mode & S_ISVTX == 0
-    guard !isOpen, status.st_uid == 0 || status.st_uid == geteuid() else {
+    guard !isOpen, status.st_uid == 0 || status.st_uid == geteuid() || geteuid() == 0 else {
       throw SecretError(
         .exposed, "the directory \(directory)",
         isOpen
@@ -63,6 +67,7 @@ public struct KeyFile: Sendable {
           : "it belongs to another user, who may replace the key file in it",
         isOpen ? "chmod go-w \(directory)" : "keep the key in a directory of your own")
     }
+    return status.st_uid
   }
 
   private func unreadable(_ code: Int32) -> SecretError {

@@ -110,6 +110,53 @@ struct SSHCheckTests {
     }
   }
 
+  @Test("the passphrase of a key is asked for on the terminal, without being shown, and again if it is wrong")
+  func passphrase() async throws {
+    try await Home.with { home in
+      try await home.makeKey(passphrase: "open sesame")
+      try await Server.with(authorized: [home.publicKey()]) { server in
+        // `script` gives the command a terminal; what is typed comes when it has asked.
+        let answer = try await Tool.run(
+          """
+          unset SSH_AUTH_SOCK; cd \(home.path); export HOME=\(home.path)
+          asked() { until [ "$(grep -ao 'passphrase for' seen 2>/dev/null | wc -l)" -ge "$1" ]; do sleep 0.05; done; }
+          { asked 1; echo wrong; asked 2; echo open sesame; sleep 30 & } |
+            timeout 60 script -qfec "\(Executable.coordinator) ssh check \(server.destination) --accept-new" seen
+          """)
+        #expect(answer.contains("ok    \(server.destination): ssh-ed25519"), "\(answer)")
+        #expect(answer.contains("passphrase for \(home.path)/.ssh/id_ed25519: "), "\(answer)")
+        #expect(!answer.contains("sesame") && !answer.contains("wrong"), "\(answer)")
+      }
+    }
+  }
+
+  @Test("the store of the host's configuration is asked, and one that does not answer makes the exit code 4")
+  func store() async throws {
+    try await Home.with { home in
+      try await home.makeKey()
+      let setting = "SetEnv PATH=\(Executable.folder):/usr/bin:/bin HOME=\(home.path)"
+      try await Server.with(authorized: [home.publicKey()], setting) { server in
+        try FileManager.default.createDirectory(
+          atPath: home.path + "/.config/eventor", withIntermediateDirectories: true)
+        let words = [server.destination, "--accept-new"]
+        let none = try await check(words, home: home)
+        #expect(none.code == 0 && none.out.contains("no store configured"), "\(none)")
+        let file = home.path + "/there.db"
+        try home.write(".config/eventor/eventor.yaml", "store: sqlite:\(file)\n")
+        let missing = try await check(words, home: home)
+        #expect(missing.code == 4 && missing.out.hasPrefix("FAIL  "), "\(missing)")
+        #expect(missing.out.contains("no store: there is no store at \(file)"), "\(missing)")
+        try await Tool.run("HOME=\(home.path) \(Executable.coordinator) db migrate --store sqlite:\(file)")
+        let there = try await check(words, home: home)
+        #expect(there.code == 0 && there.out.contains("sqlite:\(file) answers in "), "\(there)")
+        try home.write(
+          ".config/eventor/eventor.yaml", "store: postgresql://nobody:hunter2@127.0.0.1:1/none\n")
+        let dead = try await check(words + ["--json"], home: home)
+        #expect(dead.code == 4 && !dead.out.contains("hunter2"), "\(dead)")
+      }
+    }
+  }
+
   @Test("wrong usage and a wrong configuration end with 2, before any host is called")
   func usage() async throws {
     try await Home.with { home in

@@ -24,7 +24,7 @@ struct ViaTests {
     Int32, String, String
   ) {
     let line =
-      "unset SSH_AUTH_SOCK EVENTOR_VIA; HOME=\(home.path) "
+      "unset SSH_AUTH_SOCK EVENTOR_VIA; cd \(home.path); HOME=\(home.path) "
       + ([Executable.coordinator] + words).map { ShellWord.quoted($0) }.joined(separator: " ")
       + " <\(stdin) >\(home.path)/out 2>\(home.path)/err; echo $? >\(home.path)/code"
     try await Tool.run(line)
@@ -42,8 +42,11 @@ struct ViaTests {
       let bad = try home.write("b ad'.yaml", "program: x\nnonsense: 1\n")
       let there = try await call(["validate", bad, "--via=node"], in: home)
       let here = try await call(["validate", bad], in: home)
-      #expect(there == here)
-      #expect(there.0 == 2)
+      // The file was sent along, so it is named by its place there.
+      #expect(there.0 == 2 && here.0 == 2)
+      let message = here.2.replacing(bad, with: "")
+      #expect(there.2.hasSuffix(message) && there.2.hasPrefix("/tmp/eventor-"), "\(there)")
+      #expect(there.2.dropLast(message.count).hasSuffix("/b ad'.yaml"), "\(there)")
       let store = "sqlite:\(home.path)/there.db"
       let good = try home.write(
         "good.yaml", "program: good\nsteps:\n  a: {shell: \"echo made $HOSTNAME; exit 3\"}\n")
@@ -51,6 +54,34 @@ struct ViaTests {
         ["run", good, "--store", store, "--quiet", "--json", "--via", "node"], in: home)
       #expect(run.0 == 1, "\(run)")
       #expect(run.1.contains("\"exit_code\": 3"), "\(run)")
+    }
+  }
+
+  @Test(
+    "programs that are named are sent along, and taken away again; what else they are called stays as it is")
+  func files() async throws {
+    try await withNode { home in
+      let program =
+        "program: sent\nparameters: {word: {type: string, secret: true}}\nsteps:\n"
+        + "  a: {env: {WORD: \"${param.word}\"}, shell: 'test \"$WORD\" = hidden'}\n"
+      try home.write("sent.yaml", program)
+      try home.write("word", "hidden\n")
+      let store = "sqlite:\(home.path)/sent.db"
+      // An id that is called as the file is no file.
+      let words = [
+        "run", "sent.yaml", "--param", "word=@word", "--run-id", "sent.yaml", "--quiet", "--store", store,
+      ]
+      let run = try await call(words + ["--via", "node"], in: home)
+      #expect(run.0 == 0, "\(run)")
+      let status = try await call(["status", "sent.yaml", "--store", store, "--via", "node"], in: home)
+      #expect(status.0 == 0 && status.1.contains("success"), "\(status)")
+      let submitted = try await call(["submit", "sent.yaml", "--store", store, "--via", "node"], in: home)
+      #expect(submitted.0 == 2 && submitted.2.contains("parameter 'word' is secret"), "\(submitted)")
+      let registered = try await call(
+        ["program", "register", "sent.yaml", "--store", store, "--via", "node"], in: home)
+      #expect(registered.0 == 0 && registered.1.hasPrefix("sent@sha256:"), "\(registered)")
+      #expect(
+        try await Tool.run("ls /tmp/eventor-*/sent.yaml 2>/dev/null || true") == "\(home.path)/sent.yaml\n")
     }
   }
 

@@ -36,7 +36,7 @@ class Cluster:
     Commands of the coordinator are given on the host `db` unless another is named: no scenario cuts that one off.
     """
 
-    def __init__(self, directory, database, nodes, agent_options, binaries, say):
+    def __init__(self, directory, database, nodes, agent_options, binaries, say, bare=False):
         self.directory = pathlib.Path(directory)
         self.state = self.directory / "cluster"
         self.shared = self.directory / "shared"
@@ -45,6 +45,7 @@ class Cluster:
         self.agent_options = agent_options
         self.binaries = binaries
         self.say = say
+        self.bare = bare
 
     # --- the commands of cluster/ ---------------------------------------------------------------------------------
 
@@ -72,7 +73,8 @@ class Cluster:
         for former in (self.shared, self.directory / "logs"):
             shutil.rmtree(former, ignore_errors=True)
         self.shared.mkdir(parents=True)
-        self.command("up", len(self.nodes), "--database", self.database, "--", *self.agent_options, timeout=180)
+        options = ["--bare"] if self.bare else ["--", *self.agent_options]
+        self.command("up", len(self.nodes), "--database", self.database, *options, timeout=180)
 
     def down(self):
         self.command("down")

@@ -11,6 +11,16 @@ public struct HostCheck: Sendable {
     public let version: String?
   }
 
+  /// Whether the coordinator of a host reaches the store that is configured there.
+  public enum Store: Sendable, Hashable {
+    /// It does, in so many milliseconds.
+    case answers(url: String, milliseconds: Int)
+    /// None is configured for the login user.
+    case unconfigured
+    /// It can't be used: why.
+    case fails(String)
+  }
+
   /// What a host that was reached is like.
   public struct Finding: Sendable {
     /// How it was reached.
@@ -25,6 +35,8 @@ public struct HostCheck: Sendable {
     public let clockOffset: Double?
     /// Our programs there, by name.
     public let programs: [String: Program]
+    /// The store, by the coordinator there; nil if there is none, or one of a version that can't tell.
+    public let store: Store?
   }
 
   /// The host as it was named.
@@ -34,6 +46,11 @@ public struct HostCheck: Sendable {
 
   /// Whether the host was reached.
   public var isWell: Bool { (try? result.get()) != nil }
+
+  /// Whether the host was reached, and its store fails.
+  public var lacksStore: Bool {
+    if case .success(let finding) = result, case .fails = finding.store { true } else { false }
+  }
 
   /// The programs that are looked for.
   public static let programs = ["coordinator", "eventor-agent"]
@@ -70,6 +87,10 @@ public struct HostCheck: Sendable {
         [ -n "$path" ] || { [ -x "$folder/$name" ] && path=$folder/$name; }
       done
       [ -z "$path" ] || printf '%s\\t%s\\t%s\\n' "$name" "$path" "$("$path" --version 2>/dev/null </dev/null | head -n 1)"
+      if [ "$name" = coordinator ] && [ -n "$path" ]; then
+        cd / && said=$("$path" db ping --plain 2>&1 </dev/null)
+        printf 'store\\t%s\\t%s\\n' "$?" "$(printf '%s' "$said" | tail -n 1)"
+      fi
     done
     """
 
@@ -90,17 +111,36 @@ public struct HostCheck: Sendable {
         mend: "the login shell there must be able to run /bin/sh")
     }
     var (system, found) = ("", [String: Program]())
+    var store: Store?
     for line in outcome.text.split(whereSeparator: \.isNewline) {
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map {
         neutralised(String($0), onOneLine: true)
       }
       if fields[0] == "system", fields.count == 2 { system = fields[1] }
+      if fields[0] == "store" { store = Self.store(fields) }
       if fields.count == 3, programs.contains(fields[0]) {
         found[fields[0]] = Program(path: fields[1], version: fields[2].isEmpty ? nil : fields[2])
       }
     }
     return Finding(
       peer: session.peer, connecting: connecting, answering: answering, system: system,
-      clockOffset: theirs.map { $0 - middle }, programs: found)
+      clockOffset: theirs.map { $0 - middle }, programs: found, store: store)
+  }
+
+  /// What `db ping --plain` said there, with its exit code: milliseconds and a URL, or an error.
+  private static func store(_ fields: [String]) -> Store? {
+    guard fields.count >= 3 else { return nil }
+    switch fields[1] {
+    case "0":
+      guard fields.count == 4, let milliseconds = Int(fields[2]) else { return nil }
+      return .answers(url: fields[3], milliseconds: milliseconds)
+    case "3": return .unconfigured
+    case "64", "70": return nil
+    default:
+      let error = fields.dropFirst(2).joined(separator: " ")
+      // A version that has no such command says how it is to be used.
+      guard error.hasPrefix("error: ") else { return nil }
+      return .fails(String(error.dropFirst(7)))
+    }
   }
 }

@@ -20,7 +20,14 @@ public enum HostCheckView {
         guard let program = finding.programs[name] else { return "no \(name)" }
         return "\(name) \(program.version ?? "that can't be run") (\(program.path))"
       }
-      return "ok    \(check.host): " + neutralised(parts.joined(separator: ", "), onOneLine: true)
+      switch finding.store {
+      case .answers(let url, let milliseconds): parts.append("\(url) answers in \(milliseconds) ms")
+      case .fails(let why): parts.append("no store: \(why)")
+      case .unconfigured: parts.append("no store configured")
+      case nil: break
+      }
+      return (check.lacksStore ? "FAIL  " : "ok    ") + "\(check.host): "
+        + neutralised(parts.joined(separator: ", "), onOneLine: true)
     case .failure(let error):
       let text = "FAIL  \(check.host): \(error.what): \(error.why)"
       return neutralised(text, onOneLine: true)
@@ -53,6 +60,15 @@ public enum HostCheckView {
         object.set(
           name.replacing("-", with: "_"),
           finding.programs[name].map { JSONObject([("path", $0.path), ("version", $0.version)]) })
+      }
+      switch finding.store {
+      case .answers(let url, let milliseconds):
+        object.set(
+          "store", JSONObject([("url", url), ("answer_ms", milliseconds), ("error", nil as String?)]))
+      case .fails(let why):
+        object.set(
+          "store", JSONObject([("url", nil as String?), ("answer_ms", nil as Int?), ("error", why)]))
+      case .unconfigured, nil: object.set("store", nil as String?)
       }
       object.set("notes", settings.notes)
     case .failure(let error):

@@ -12,10 +12,14 @@ struct AgentsCommand: ParsableCommand {
     abstract: "The agents that carry out submitted runs.",
     discussion: """
       EXAMPLE
+        coordinator agent install s1 s2 s3 --store prod
         coordinator agent list
         coordinator agent drain s2 --reason "new memory" --deadline 2h
       """,
-    subcommands: [List.self, Drain.self, Undrain.self])
+    subcommands: [
+      Install.self, Upgrade.self, List.self, Start.self, Stop.self, Restart.self, Status.self, Drain.self,
+      Undrain.self,
+    ])
 
   /// `coordinator agent list`.
   struct List: AsyncParsableCommand {

@@ -17,7 +17,7 @@ struct DatabaseCommand: ParsableCommand {
         coordinator db status --store postgresql://eventor@db/eventor
         coordinator db purge --older-than 30d --dry-run
       """,
-    subcommands: [Migrate.self, Script.self, Grants.self, Status.self, Purge.self, Check.self])
+    subcommands: [Migrate.self, Script.self, Grants.self, Ping.self, Status.self, Purge.self, Check.self])
 
   /// `coordinator db migrate`.
   struct Migrate: AsyncParsableCommand {

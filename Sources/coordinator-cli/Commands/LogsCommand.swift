@@ -13,7 +13,9 @@ struct LogsCommand: AsyncParsableCommand {
     commandName: "logs",
     abstract: "Prints what steps wrote.",
     discussion: """
-      The whole file is shown where it is on this host, else the last 64 KiB that the store keeps.
+      The store keeps the last 64 KiB of what each step wrote. Where that is not all, the whole file is shown: from this \
+      host, or fetched over SSH from the host where the step ran, which is reached by the name of its agent. With \
+      --stored no other host is asked.
 
       EXAMPLE
         coordinator logs latest build --tail 20
@@ -41,9 +43,13 @@ struct LogsCommand: AsyncParsableCommand {
   @Option(help: "Where the steps' logs are, if not where the configuration says.")
   var logDir: String?
 
+  @Flag(help: "Only what the store and this host have: fetch nothing over SSH.")
+  var stored = false
+
   @Flag(help: "Print one JSON document; with --follow one a line.")
   var json = false
 
+  @OptionGroup var ssh: SSHOptions
   @OptionGroup var storeOptions: StoreOptions
 
   func validate() throws {
@@ -74,22 +80,46 @@ struct LogsCommand: AsyncParsableCommand {
       throw StoreError(
         .notFound, "no such task in run \(id)", hint: "`coordinator tasks \(id)` lists its tasks")
     }
-    let shown = outputs.map { (task: $0.task, text: text(of: $0)) }
-    if json {
-      let rows = shown.map { task, text in
-        JSONObject([
-          ("step", task.step), ("sequence", task.sequence.text), ("attempt", task.attempt),
-          ("host", task.host),
-          ("log", task.logPath), ("text", text),
-        ])
-      }
-      return Say.out(JSONObject([("run", id), ("logs", rows)]).document)
+    let logs = NodeLogs(ssh)
+    do {
+      try await show(outputs, of: id, logs)
+    } catch {
+      await logs.close()
+      throw error
     }
-    let isOne = shown.count == 1
-    for (task, text) in shown where isOne || !text.isEmpty {
-      if !isOne { Say.line("==> \(task.step)/\(task.sequence) attempt \(task.attempt) <==") }
-      Say.out(Say.outProfile.isTerminal ? neutralised(text) : text)
-      if !text.isEmpty, !text.hasSuffix("\n") { Say.out("\n") }
+    await logs.close()
+  }
+
+  private func show(_ outputs: [OutputRecord], of run: String, _ logs: NodeLogs) async throws {
+    if json {
+      var rows: [JSONObject] = []
+      for output in outputs {
+        let task = output.task
+        rows.append(
+          JSONObject([
+            ("step", task.step), ("sequence", task.sequence.text), ("attempt", task.attempt),
+            ("host", task.host),
+            ("log", task.logPath), ("text", await text(of: output, logs)),
+          ]))
+      }
+      return Say.out(JSONObject([("run", run), ("logs", rows)]).document)
+    }
+    let isOne = outputs.count == 1
+    for output in outputs {
+      let head = "==> \(output.task.step)/\(output.task.sequence) attempt \(output.task.attempt) <==\n"
+      if isElsewhere(output), tail == nil {
+        // As it comes: a log may be larger than memory.
+        let printer = LogPrinter(head: isOne ? "" : head)
+        if await logs.read(output, { printer.take($0) }) {
+          printer.end()
+          continue
+        }
+      }
+      let text = await self.text(of: output, logs, mayFetch: tail != nil)
+      guard isOne || !text.isEmpty else { continue }
+      let printer = LogPrinter(head: isOne ? "" : head)
+      printer.take(ArraySlice(text.utf8))
+      printer.end()
     }
   }
 
@@ -100,15 +130,30 @@ struct LogsCommand: AsyncParsableCommand {
     throw StoreError(.notFound, "the program of run \(run) has no step '\(step)'", hint: near ?? "")
   }
 
-  private func text(of output: OutputRecord) -> String {
+  /// Whether there is more of it than the store has, on another host that may be asked.
+  private func isElsewhere(_ output: OutputRecord) -> Bool {
+    !stored && NodeLogs.isCut(output) && file(of: output) == nil && output.task.host != nil
+  }
+
+  /// Its log, if that is on this host.
+  private func file(of output: OutputRecord) -> String? {
+    output.task.logPath.flatMap { FileManager.default.isReadableFile(atPath: $0) ? $0 : nil }
+  }
+
+  private func text(of output: OutputRecord, _ logs: NodeLogs, mayFetch: Bool = true) async -> String {
     var text = output.tail?.text ?? ""
-    // The store keeps the end only; the file, if it is on this host, has all.
-    if let kept = output.tail, kept.totalBytes > Int64(text.utf8.count) || tail == nil,
-      let path = output.task.logPath,
+    // The store keeps the end only; the file has all.
+    let isWanted = tail.map { text.count { $0.isNewline } <= $0 } ?? true
+    if NodeLogs.isCut(output) || tail == nil, let path = file(of: output),
       let whole = try? String(decoding: Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self),
       whole.utf8.count >= text.utf8.count
     {
       text = whole
+    } else if mayFetch, isWanted, isElsewhere(output) {
+      let gathered = GatheredBytes()
+      if await logs.read(output, { gathered.add($0) }) {
+        text = String(decoding: gathered.bytes, as: UTF8.self)
+      }
     }
     guard let tail else { return text }
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)

@@ -21,8 +21,9 @@ struct SSHCommand: ParsableCommand {
       abstract: "Reaches each host, and says how it was reached and what is found there.",
       discussion: """
         Hosts are reached as ssh would: by ~/.ssh/config, the ssh-agent, key files and known_hosts. A host key that is \
-        not known is refused, unless --accept-new stores it; a changed one is always refused. One line for each host, in \
-        the order they were named; exit code 5 if one was not reached.
+        not known is refused, unless --accept-new stores it; a changed one is always refused. The coordinator of each \
+        host is asked whether it reaches the store of its configuration. One line for each host, in the order they were \
+        named; exit code 5 if one was not reached, else 4 if the store of one can't be used from there.
 
         EXAMPLE
           coordinator ssh check s1 admin@s2 s3:2222
@@ -62,6 +63,7 @@ struct SSHCommand: ParsableCommand {
       }
       if json { Say.out(JSONObject([("hosts", checks.map { HostCheckView.object($0) })]).document) }
       if checks.contains(where: { !$0.isWell }) { throw ExitCode(ExitStatus.ssh.rawValue) }
+      if checks.contains(where: \.lacksStore) { throw ExitCode(ExitStatus.database.rawValue) }
     }
   }
 }

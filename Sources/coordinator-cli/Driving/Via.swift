@@ -65,10 +65,15 @@ struct Via {
       control.send(signal == SIGINT ? .interrupt : signal == SIGHUP ? .hangUp : .terminate)
     }
     defer { interrupts.stop() }
+    let (words, passing) = try await ViaFiles(self.words).send(self.words, over: session)
     let command = RemoteCommand(["/bin/sh", "-c", Self.script, "coordinator"] + words)
     let end = try await session.execute(
       command, input: .descriptor(STDIN_FILENO), output: .descriptor(STDOUT_FILENO),
       error: .descriptor(STDERR_FILENO), control: control)
+    if let passing {
+      // What can't be taken away, as the connection is gone, is left: a program that anybody could have read here.
+      _ = try? await session.gather(.script("rm -rf -- \"$1\"", passing), limit: 4096)
+    }
     await session.close()
     if end == .exited(127) {
       throw CommandFailure(

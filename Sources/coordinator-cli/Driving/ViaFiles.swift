@@ -1,0 +1,129 @@
+import ArgumentParser
+import CommandSupport
+import Foundation
+import Glibc
+import Transport
+
+/// The files that a command names, and that go along when it is carried out on another host.
+///
+/// They are found by parsing the command as it would be parsed here; what this version can't parse goes as it is, for
+/// the other host to judge.
+struct ViaFiles {
+  /// A word of the command that names a file: the part before it, such as `key=@`, and the file's path here.
+  struct Mention: Hashable {
+    let place: Int
+    let prefix: String
+    let path: String
+  }
+
+  /// The words that name files which are here.
+  let mentions: [Mention]
+  /// Whether the other host has to keep them: `run` keeps its store beside the program.
+  let mustStay: Bool
+
+  /// The files in `words`.
+  init(_ words: [String]) {
+    let command = Self.parsed(words)
+    mustStay = command is RunCommand
+    var found: [Mention] = []
+    for path in Set(command.map(Self.programs) ?? []) where Self.isFile(path) {
+      // A word with this text may be something else, an option's value: another text in its place tells.
+      for place in words.indices where words[place] == path {
+        var others = words
+        others[place] = "./no-such-file.yaml"
+        let named = Self.parsed(others).map(Self.programs) ?? []
+        if named.contains(others[place]) { found.append(Mention(place: place, prefix: "", path: path)) }
+      }
+    }
+    if command is any TakesParameters {
+      for (place, word) in words.enumerated() {
+        guard let match = word.wholeMatch(of: /((?:--param=)?[A-Za-z0-9_.-]+=@)(.+)/) else { continue }
+        let path = String(match.2)
+        if Self.isFile(path) { found.append(Mention(place: place, prefix: String(match.1), path: path)) }
+      }
+    }
+    mentions = found.sorted { $0.place < $1.place }
+  }
+
+  private static func parsed(_ words: [String]) -> (any ParsableCommand)? {
+    try? CoordinatorCommand.parseAsRoot(words)
+  }
+
+  /// The program files that a command reads.
+  private static func programs(of command: any ParsableCommand) -> [String] {
+    switch command {
+    case let command as RunCommand: [command.file]
+    case let command as SubmitCommand: [command.program]
+    case let command as ValidateCommand: command.files
+    case let command as GraphCommand: [command.subject]
+    case let command as ProgramCommand.Register: [command.file]
+    default: []
+    }
+  }
+
+  /// A pipe or a terminal is the command's input there as it is here, and can't be read twice.
+  private static func isFile(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
+  /// Sends the files, and returns the command with their places on the host, and the directory to take away after it.
+  func send(_ words: [String], over session: SSHSession) async throws -> (words: [String], passing: String?) {
+    guard !mentions.isEmpty else { return (words, nil) }
+    let directory = try await makeDirectory(on: session)
+    var (words, sent) = (words, [String: String]())
+    for mention in mentions {
+      let remote: String
+      if let known = sent[mention.path] {
+        remote = known
+      } else {
+        // Files of one name from several directories get a directory each; messages then name them as here.
+        let name = (mention.path as NSString).lastPathComponent
+        let taken = Set(sent.values)
+        remote =
+          taken.contains("\(directory)/\(name)")
+          ? "\(directory)/\(sent.count)-\(name)" : "\(directory)/\(name)"
+        try await session.upload(Places.absolute(mention.path), to: remote, mode: 0o600)
+        sent[mention.path] = remote
+      }
+      words[mention.place] = mention.prefix + remote
+    }
+    return (words, mustStay ? nil : directory)
+  }
+
+  /// A directory of the login user's own: for a program that stays one that goes by its content, so that a second
+  /// `run` finds the store of the first.
+  private func makeDirectory(on session: SSHSession) async throws -> String {
+    let program = mentions.first { $0.prefix.isEmpty }
+    let name = mustStay ? try program.map { String(try LocalFile.digest(of: $0.path).prefix(16)) } : nil
+    let outcome = try await session.gather(
+      .script(
+        """
+        umask 077
+        if [ -n "$1" ]; then
+          directory=${XDG_STATE_HOME:-$HOME/.local/state}/eventor/sent/$1
+          mkdir -p "$directory"
+        else
+          directory=$(mktemp -d "${TMPDIR:-/tmp}/eventor-XXXXXX")
+        fi && printf '%s\\n' "$directory"
+        """, name ?? ""), limit: 4096)
+    guard outcome.end == .exited(0), outcome.text.hasPrefix("/") else {
+      throw TransportError(
+        .transfer, what: "no directory for the program can be made on \(session.peer.settings.host)",
+        why: neutralised(outcome.errorText))
+    }
+    return outcome.text
+  }
+
+  private func neutralised(_ text: String) -> String {
+    String(text.unicodeScalars.map { $0.value < 0x20 ? " " : Character($0) }.prefix(300))
+  }
+}
+
+/// Commands that take `--param NAME=@FILE`.
+protocol TakesParameters {}
+
+extension RunCommand: TakesParameters {}
+extension SubmitCommand: TakesParameters {}
+extension RecoverCommand: TakesParameters {}
+extension RerunCommand: TakesParameters {}
