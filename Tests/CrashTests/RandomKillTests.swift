@@ -74,6 +74,7 @@ private final class CrashedRun {
       try await letGo(process, &random)
       guard try await process.crash() else {
         #expect(process.end == .exited(0), "\(context) \(process.stderr)")
+        try await look()
         return kills
       }
       if Int.random(in: 0..<4, using: &random) == 0 { try await letStepsEnd() }

@@ -86,7 +86,7 @@ struct TakeoverTests {
     try await World.with(kind) { world in
       try world.write("locks.yaml", "lock_for: 150ms\npoll: 100ms\n")
       let first = try await begin(world, slow: "1", ["--config", world.path("locks.yaml")])
-      first.signal(SIGSTOP)
+      try await stop(first, world)
       try await until("its lock has expired") {
         try await number(
           "SELECT COUNT(*) FROM ev_task WHERE holder IS NOT NULL AND lock_until < \(now(world))", world) == 1
@@ -120,6 +120,25 @@ struct TakeoverTests {
       "SELECT COUNT(*) FROM ev_task t JOIN ev_agent a ON a.agent_key = t.holder WHERE a.pid = \(process.pid)",
       world)
     return holders == 1
+  }
+
+  /// Stops a process where it is in no transaction: its locks would keep the tests waiting, and not the run.
+  private func stop(_ process: Launched, _ world: World) async throws {
+    let look =
+      world.kind == .sqlite
+      ? "UPDATE ev_run SET tended_at = tended_at WHERE run_key < 0 RETURNING 1"
+      : "SELECT 1 FROM ev_run r CROSS JOIN ev_agent a FOR UPDATE NOWAIT"
+    for _ in 0..<200 {
+      process.signal(SIGSTOP)
+      do {
+        _ = try await number(look, world)
+        return
+      } catch is DatabaseError {
+        process.signal(SIGCONT)
+        try await Task.sleep(for: .milliseconds(20))
+      }
+    }
+    Issue.record("it was in a transaction whenever it was stopped")
   }
 
   private func now(_ world: World) -> String { Dialect(world.url.kind).now }
