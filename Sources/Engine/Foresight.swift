@@ -10,22 +10,20 @@ extension Transition {
     guard count > 1 else { return }
     let sequences = (first..<first + count).map { loop.sequence.iteration($0) }
     let names = plan.namesAtStart(of: planned)
-    if !names.events.isEmpty {
-      let found = try ledger.triggered(names.events, in: sequences)
-      for sequence in sequences {
-        for event in names.events {
-          let key = Key(name: event, sequence: sequence)
-          if events[key] == nil { events[key] = .some(found[sequence]?[event]) }
-        }
-      }
-    }
-    if !names.steps.isEmpty {
-      let found = try ledger.tasks(names.steps, in: sequences)
-      for sequence in sequences {
-        for step in names.steps {
-          let key = Key(name: step, sequence: sequence)
-          if tasks[key] == nil { tasks[key] = .some(found[sequence]?[step]) }
-        }
+    Self.learn(try ledger.triggered(names.events, in: sequences), names.events, sequences, into: &events)
+    Self.learn(try ledger.tasks(names.steps, in: sequences), names.steps, sequences, into: &tasks)
+  }
+
+  /// Notes what the ledger said, also of what it does not have; what this transition knows better stays.
+  static func learn<Fact>(
+    _ found: [Sequence: [String: Fact]], _ names: [String], _ sequences: [Sequence],
+    into known: inout [Key: Fact?]
+  ) {
+    for sequence in sequences {
+      let facts = found[sequence] ?? [:]
+      for name in names {
+        let key = Key(name: name, sequence: sequence)
+        if known[key] == nil { known[key] = .some(facts[name]) }
       }
     }
   }

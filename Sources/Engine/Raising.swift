@@ -140,8 +140,7 @@ extension Transition {
   mutating func facts(events names: [String], in sequence: Sequence) throws -> [String: EventFact] {
     let unknown = names.filter { events[Key(name: $0, sequence: sequence)] == nil }
     if !unknown.isEmpty {
-      let found = try ledger.triggered(unknown, in: [sequence])[sequence] ?? [:]
-      for name in unknown { events[Key(name: name, sequence: sequence)] = .some(found[name]) }
+      Self.learn(try ledger.triggered(unknown, in: [sequence]), unknown, [sequence], into: &events)
     }
     var facts: [String: EventFact] = [:]
     for name in names {

@@ -119,19 +119,19 @@ private final class RehearsalLedger: RunLedger {
   }
 
   func triggered(_ names: [String], in sequences: [Sequence]) -> [Sequence: [String: EventFact]] {
-    var found: [Sequence: [String: EventFact]] = [:]
-    for sequence in sequences {
-      for name in names {
-        found[sequence, default: [:]][name] = events[.init(name: name, sequence: sequence)]
-      }
-    }
-    return found
+    Self.found(names, sequences, in: events)
   }
 
   func tasks(_ steps: [String], in sequences: [Sequence]) -> [Sequence: [String: TaskFact]] {
-    var found: [Sequence: [String: TaskFact]] = [:]
+    Self.found(steps, sequences, in: tasks)
+  }
+
+  private static func found<Fact>(
+    _ names: [String], _ sequences: [Sequence], in known: [Transition.Key: Fact]
+  ) -> [Sequence: [String: Fact]] {
+    var found: [Sequence: [String: Fact]] = [:]
     for sequence in sequences {
-      for step in steps { found[sequence, default: [:]][step] = tasks[.init(name: step, sequence: sequence)] }
+      for name in names { found[sequence, default: [:]][name] = known[.init(name: name, sequence: sequence)] }
     }
     return found
   }

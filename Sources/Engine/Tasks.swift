@@ -96,9 +96,9 @@ extension Transition {
 
   private mutating func task(_ key: Key) throws -> TaskFact? {
     if let known = tasks[key] { return known }
-    let found = try ledger.tasks([key.name], in: [key.sequence])[key.sequence]?[key.name]
-    tasks[key] = .some(found)
-    return found
+    let found = try ledger.tasks([key.name], in: [key.sequence])
+    Self.learn(found, [key.name], [key.sequence], into: &tasks)
+    return found[key.sequence]?[key.name]
   }
 
   /// Why a task has no host.

@@ -1,5 +1,5 @@
 /// Why something over SSH did not come about: what, why, and how to mend it, with nothing secret in it.
-public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible {
+public struct TransportError: ExplainedError, Sendable, Hashable {
   /// What kind of failure it is, to act on.
   public enum Kind: String, Sendable, Hashable, CaseIterable {
     /// No address, no route, connection refused.
@@ -53,11 +53,6 @@ public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible
     self.what = what
     self.why = why
     self.mend = mend
-  }
-
-  /// `WHAT: WHY; HOW TO MEND`.
-  public var description: String {
-    what + (why.isEmpty ? "" : ": " + why) + (mend.isEmpty ? "" : "; " + mend)
   }
 }
 

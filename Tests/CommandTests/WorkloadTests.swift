@@ -203,6 +203,7 @@ struct WorkloadTests {
       try await world.stop(call) {
         // Before the tables are there this is not found; and no answer comes while a file is locked for making them.
         let look = try world.start(["workload", "info", world.store, "--json"])
+        // So the look is given five seconds, and then the set-up goes on a little.
         for _ in 0..<500 where !look.isOver { try await Task.sleep(for: .milliseconds(10)) }
         if !look.isOver { look.signal(SIGKILL) }
         let answer = await look.answer()

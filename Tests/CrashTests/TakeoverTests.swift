@@ -135,6 +135,7 @@ struct TakeoverTests {
         return
       } catch is DatabaseError {
         process.signal(SIGCONT)
+        // Another moment of it, as many as are needed: its transactions are short and come every 50 ms.
         try await Task.sleep(for: .milliseconds(20))
       }
     }

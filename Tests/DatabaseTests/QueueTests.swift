@@ -86,33 +86,4 @@ struct QueueTests {
       #expect(try await pool.run { try $0.query("SELECT COUNT(*) FROM t")[0].int(0) } == 0)
     }
   }
-
-  @Test(
-    "of two transactions in a deadlock one is repeated with what it kept back", arguments: TestStore.servers)
-  func deadlock(_ kind: TestStore.Kind) async throws {
-    try await withPool(kind) { pool in
-      try await pool.run { session in
-        _ = try session.insert(
-          into: "t", columns: ["k", "n"], rows: [[.text("a"), .integer(0)], [.text("b"), .integer(0)]])
-      }
-      let (attempts, arrived) = (Counter(), Counter())
-      try await withThrowingTaskGroup { group in
-        for (first, second) in [("a", "b"), ("b", "a")] {
-          group.addTask {
-            try await pool.transaction(.write) { session in
-              attempts.next()
-              try session.enqueue("UPDATE t SET n = n + 1 WHERE k = \(first)")
-              _ = try session.query("SELECT 1")
-              arrived.next()
-              while arrived.value < 2 { _ = try session.query("SELECT 1") }
-              try session.enqueue("UPDATE t SET n = n + 1 WHERE k = \(second)")
-            }
-          }
-        }
-        try await group.waitForAll()
-      }
-      #expect(attempts.value >= 3)
-      #expect(try await pool.run { try $0.query("SELECT SUM(n) FROM t")[0].int(0) } == 4)
-    }
-  }
 }

@@ -24,8 +24,10 @@ struct TransactionTests {
     }
   }
 
-  @Test("of two transactions in a deadlock one is repeated, and both happen", arguments: TestStore.servers)
-  func deadlock(_ kind: TestStore.Kind) async throws {
+  @Test(
+    "of two transactions in a deadlock one is repeated, and both happen",
+    arguments: TestStore.servers, [false, true])
+  func deadlock(_ kind: TestStore.Kind, isEnqueued: Bool) async throws {
     try await withPool(kind) { pool in
       try await pool.run { session in
         _ = try session.insert(
@@ -38,11 +40,16 @@ struct TransactionTests {
           group.addTask {
             try await pool.transaction(.write) { session in
               attempts.next()
-              try session.execute("UPDATE t SET n = n + 1 WHERE k = \(first)")
+              func add(to key: String) throws {
+                let update: SQL = "UPDATE t SET n = n + 1 WHERE k = \(key)"
+                if isEnqueued { try session.enqueue(update) } else { try session.execute(update) }
+              }
+              try add(to: first)
+              _ = try session.query("SELECT 1")
               arrived.next()
               // Both hold their first row before either asks for its second; later attempts don't wait.
               while arrived.value < 2 { _ = try session.query("SELECT 1") }
-              try session.execute("UPDATE t SET n = n + 1 WHERE k = \(second)")
+              try add(to: second)
             }
           }
         }

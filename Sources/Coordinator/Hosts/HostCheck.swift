@@ -64,15 +64,10 @@ public struct HostCheck: Sendable {
     do {
       let destination = try Destination(host)
       let began = ContinuousClock.now
-      let session = try await client.connect(destination)
-      let result: Result<Finding, any Error>
-      do {
-        result = .success(try await find(session, connecting: .now - began, now: now))
-      } catch {
-        result = .failure(error)
+      let finding = try await client.withSession(destination) { session in
+        try await find(session, connecting: .now - began, now: now)
       }
-      await session.close()
-      return HostCheck(host: host, result: .success(try result.get()))
+      return HostCheck(host: host, result: .success(finding))
     } catch let error as TransportError {
       return HostCheck(host: host, result: .failure(error))
     }

@@ -65,19 +65,13 @@ enum NodeAccess {
     _ host: String, client: SSHClient, mode: String, account: String,
     _ body: (NodeHost) async throws -> NodeReport
   ) async throws -> NodeReport {
-    let session = try await client.connect(Destination(host))
-    let result: Result<NodeReport, any Error>
-    do {
+    try await client.withSession(Destination(host)) { session in
       var report = try await body(NodeHost(session: session, name: host, mode: mode, account: account))
       report.notes += session.peer.settings.notes
       if session.peer.isNewKey {
         report.notes.append("its host key \(session.peer.hostKey.fingerprint) is stored")
       }
-      result = .success(report)
-    } catch {
-      result = .failure(error)
+      return report
     }
-    await session.close()
-    return try result.get()
   }
 }

@@ -1,5 +1,7 @@
+public import Transport
+
 /// Why something was not done on a node that was reached.
-public struct NodeFailure: Error, Sendable, Hashable, CustomStringConvertible {
+public struct NodeFailure: ExplainedError, Sendable, Hashable {
   /// What kind of failure it is, to act on.
   public enum Kind: String, Sendable, Hashable {
     /// What was asked for can't be meant.
@@ -31,11 +33,6 @@ public struct NodeFailure: Error, Sendable, Hashable, CustomStringConvertible {
     self.what = what
     self.why = why
     self.mend = mend
-  }
-
-  /// `WHAT: WHY; HOW TO MEND`.
-  public var description: String {
-    what + (why.isEmpty ? "" : ": " + why) + (mend.isEmpty ? "" : "; " + mend)
   }
 
   /// Programs that don't run on a host, where `ldd` misses `libraries` there.

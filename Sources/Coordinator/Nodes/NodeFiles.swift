@@ -23,11 +23,11 @@ enum NodeFiles {
       cd "$state"
       exec 9<"$0"
       flock 9
-      started() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+      \#(NodeScript.processes)
       running() {
         read -r pid start boot 2>/dev/null <agent.pid || return 1
         [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && [ "$start" = "$(started "$pid")" ] &&
-          case $(sed 's/^.*) //' "/proc/$pid/stat" 2>/dev/null) in Z* | '') false ;; esac
+          lives "$pid"
       }
       if running; then exit 0; fi
       setsid env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=\#(home) \

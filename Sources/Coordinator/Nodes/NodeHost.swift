@@ -118,6 +118,7 @@ struct NodeHost: Sendable {
           what: "the agent of \(name)\(pid) runs, but can't be heard of there",
           why: complaint.text, mend: "its log on the host: \(log)")
       }
+      // Each look is a command on the host, which asks the store: more of them would not tell sooner what is told to the second.
       try await Task.sleep(for: .milliseconds(300))
     }
   }

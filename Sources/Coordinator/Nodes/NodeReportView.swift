@@ -53,15 +53,12 @@ public enum NodeReportView {
   }
 
   private static func parts(of error: any Error) -> (what: String, why: String, mend: String) {
-    switch error {
-    case let error as NodeFailure: (error.what, error.why, error.mend)
-    case let error as TransportError: (error.what, error.why, error.mend)
-    default: ("\(error)", "", "")
-    }
+    guard let error = error as? any ExplainedError else { return ("\(error)", "", "") }
+    return (error.what, error.why, error.mend)
   }
 
   private static func kind(of error: any Error) -> String {
-    (error as? NodeFailure)?.kind.rawValue ?? (error as? TransportError)?.kind.rawValue ?? "failed"
+    (error as? any ExplainedError)?.kindName ?? "failed"
   }
 
   private static func duration(_ seconds: Int) -> String {

@@ -3,6 +3,15 @@
 /// Called as `MODE ACCOUNT VERB [ARGUMENT…]`, where MODE is `system`, `user`, or `found` for what is installed. Answers are lines of a
 /// key, a tab and a value; the key `error` has the kind of a ``NodeFailure``, and `why` and `mend` follow.
 enum NodeScript {
+  /// What scripts ask of processes.
+  static let processes = #"""
+    # proc(5): behind the name in brackets the state comes first, the start time twentieth.
+    of_stat() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null; }
+    started() { of_stat "$1" | cut -d ' ' -f 20; }
+    # One that has ended and was not waited for yet does not live.
+    lives() { case $(of_stat "$1") in Z* | '') false ;; esac; }
+    """#
+
   static let text = #"""
     set -u
     umask 022
@@ -57,8 +66,7 @@ enum NodeScript {
       fi
     }
 
-    # proc(5): behind the name in brackets the state comes first, the start time twentieth.
-    started() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+    \#(processes)
     running() {
       if [ "$manager" = systemd ]; then
         pid=$(systemctl $scope show -p MainPID --value eventor-agent 2>/dev/null)
@@ -67,8 +75,7 @@ enum NodeScript {
         read -r pid start boot 2>/dev/null <"$state/agent.pid" || return 1
         # The account may write what it likes into that file, but no process of another account is signalled for it.
         [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && [ "$start" = "$(started "$pid")" ] &&
-          [ "$(stat -c %U "/proc/$pid" 2>/dev/null)" = "$account" ] &&
-          case $(sed 's/^.*) //' "/proc/$pid/stat" 2>/dev/null) in Z* | '') false ;; esac
+          [ "$(stat -c %U "/proc/$pid" 2>/dev/null)" = "$account" ] && lives "$pid"
       fi
     }
     last_words() {
@@ -172,7 +179,7 @@ enum NodeScript {
       former="$pid $(started "$pid")"
       if [ "$manager" = systemd ]; then systemctl $scope stop --no-block eventor-agent; else kill -s TERM "$pid"; fi
       tries=$(($1 * 10))
-      while [ "$former" = "$pid $(started "$pid")" ] && case $(sed 's/^.*) //' "/proc/$pid/stat" 2>/dev/null) in Z*) false ;; esac; do
+      while [ "$former" = "$pid $(started "$pid")" ] && lives "$pid"; do
         [ "$tries" -gt 0 ] || fail timed_out "its agent (pid $pid) has not ended within $1 s" "its log on the host: $log"
         if [ "${2-}" = now ] && [ "$tries" -eq $(($1 * 10 - 3)) ]; then kill -s TERM "$pid" 2>/dev/null; fi
         tries=$((tries - 1))

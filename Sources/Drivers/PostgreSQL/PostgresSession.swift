@@ -110,7 +110,7 @@ final class PostgresSession: Session {
     // Seen before COMMIT is sent, a loss is certain: the server rolls back.
     connection.noticeLoss()
     guard connection.isAlive else { throw failure(nil, "COMMIT") }
-    let result: PostgresResult?
+    let result: PostgresResult
     do {
       result = try send(.init(name: nil, text: "COMMIT"))
     } catch {
@@ -119,7 +119,7 @@ final class PostgresSession: Session {
       throw error
     }
     isInTransaction = false
-    guard result?.tag == "COMMIT" else {
+    guard result.tag == "COMMIT" else {
       throw DatabaseError(
         .other, code: "25P02", message: "the transaction was rolled back because of an earlier error in it")
     }

@@ -36,6 +36,18 @@ public struct SSHClient: Sendable {
     try await connect(destination, depth: 0)
   }
 
+  /// Connects as ``connect(_:)`` does, hands the session to `body`, and closes it again, whatever becomes of that.
+  public func withSession<Value>(
+    _ destination: Destination, isolation: isolated (any Actor)? = #isolation,
+    _ body: (SSHSession) async throws -> Value
+  ) async throws -> Value {
+    let session = try await connect(destination)
+    let result: Result<Value, any Error>
+    do { result = .success(try await body(session)) } catch { result = .failure(error) }
+    await session.close()
+    return try result.get()
+  }
+
   private func connect(_ destination: Destination, depth: Int) async throws -> SSHSession {
     let settings = try settings(for: destination)
     guard depth < 8 else {

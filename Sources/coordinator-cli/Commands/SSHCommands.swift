@@ -30,27 +30,13 @@ struct SSHCommand: ParsableCommand {
           coordinator ssh check s1 s2 --accept-new --json
         """)
 
-    @Argument(help: "Hosts: names of ~/.ssh/config, or [user@]host[:port].")
-    var hosts: [String]
-
-    @Flag(help: "Print one JSON document.")
-    var json = false
-
-    @Option(help: "How many hosts are reached at a time.")
-    var parallel = 16
-
-    @OptionGroup var ssh: SSHOptions
-
-    func validate() throws {
-      if parallel < 1 { throw ValidationError("--parallel must be at least 1") }
-    }
+    @OptionGroup var hosts: HostsOptions
 
     func run() async throws {
-      let client = try ssh.client()
-      for host in hosts { _ = try client.settings(for: Destination(host)) }
+      let client = try hosts.client()
       var checks: [HostCheck] = []
       var notes: Set<String> = []
-      await FanOut.run(hosts, width: parallel) { host in
+      await FanOut.run(hosts.hosts, width: hosts.parallel) { host in
         // Nothing here cancels a check; one that were cancelled would have nothing to tell.
         try? await HostCheck.run(host, client: client) { Date().timeIntervalSince1970 }
       } each: { _, check in
@@ -59,9 +45,9 @@ struct SSHCommand: ParsableCommand {
         if case .success(let finding) = check.result {
           for note in finding.peer.settings.notes where notes.insert(note).inserted { Say.warning(note) }
         }
-        if !json { Say.line(HostCheckView.line(check)) }
+        if !hosts.json { Say.line(HostCheckView.line(check)) }
       }
-      if json { Say.out(JSONObject([("hosts", checks.map { HostCheckView.object($0) })]).document) }
+      if hosts.json { Say.out(JSONObject([("hosts", checks.map { HostCheckView.object($0) })]).document) }
       if checks.contains(where: { !$0.isWell }) { throw ExitCode(ExitStatus.ssh.rawValue) }
       if checks.contains(where: \.lacksStore) { throw ExitCode(ExitStatus.database.rawValue) }
     }

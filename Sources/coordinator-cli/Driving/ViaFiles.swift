@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandSupport
+import Coordinator
 import Foundation
 import Glibc
 import Transport
@@ -91,7 +92,7 @@ struct ViaFiles {
     return (words, mustStay ? nil : directory)
   }
 
-  /// A directory of the login user's own: for a program that stays one that goes by its content, so that a second
+  /// A directory of the login user's own, which nobody else can read or have made before: for a program that stays one that goes by its content, so that a second
   /// `run` finds the store of the first.
   private func makeDirectory(on session: SSHSession) async throws -> String {
     let program = mentions.first { $0.prefix.isEmpty }
@@ -110,13 +111,9 @@ struct ViaFiles {
     guard outcome.end == .exited(0), outcome.text.hasPrefix("/") else {
       throw TransportError(
         .transfer, what: "no directory for the program can be made on \(session.peer.settings.host)",
-        why: neutralised(outcome.errorText))
+        why: neutralised(String(outcome.errorText.prefix(300)), onOneLine: true))
     }
     return outcome.text
-  }
-
-  private func neutralised(_ text: String) -> String {
-    String(text.unicodeScalars.map { $0.value < 0x20 ? " " : Character($0) }.prefix(300))
   }
 }
 

@@ -5,31 +5,21 @@ import Foundation
 import Model
 import Transport
 
-/// Which hosts an `agent` command is for, and how they are reached.
+/// Which hosts an `agent` command is for, and whose agents are meant there.
 struct NodeOptions: ParsableArguments {
-  @Argument(help: "Hosts: names of ~/.ssh/config, or [user@]host[:port].")
-  var hosts: [String]
+  @OptionGroup var hosts: HostsOptions
 
   @Flag(help: "The login user's own agent, which needs no root.")
   var user = false
 
-  @Option(help: "How many hosts are served at a time.")
-  var parallel = 16
-
   @Option(help: "How long an agent's first report, or its end, is waited for.")
   var wait = "60s"
 
-  @Flag(help: "Print one JSON document.")
-  var json = false
-
-  @OptionGroup var ssh: SSHOptions
-
   func validate() throws {
-    if parallel < 1 { throw ValidationError("--parallel must be at least 1") }
     if TimeSpan(wait).map({ $0 <= .zero }) ?? true {
       throw ValidationError("--wait \(wait): write a duration such as 60s")
     }
-    let twice = Dictionary(grouping: hosts) { $0 }.first { $0.value.count > 1 }
+    let twice = Dictionary(grouping: hosts.hosts) { $0 }.first { $0.value.count > 1 }
     if let twice { throw ValidationError("\(twice.key) is named twice") }
   }
 
@@ -45,17 +35,16 @@ struct NodeOptions: ParsableArguments {
       @escaping @Sendable (String, SSHClient, @escaping @Sendable (String) -> Void) async throws ->
       NodeReport
   ) async throws {
-    let client = try ssh.client()
-    for host in hosts { _ = try client.settings(for: Destination(host)) }
+    let client = try hosts.client()
     let isWatched = Say.errorProfile.isTerminal
     let progress: @Sendable (String) -> Void = { if isWatched { Say.aside("      \($0)\n") } }
     var results: [(host: String, result: Result<NodeReport, any Error>)] = []
     func tell(_ host: String, _ result: Result<NodeReport, any Error>) {
       results.append((host, result))
-      if !json { Say.line(NodeReportView.line(host, result)) }
+      if !hosts.json { Say.line(NodeReportView.line(host, result)) }
     }
     if inTurn {
-      for host in hosts {
+      for host in hosts.hosts {
         if results.contains(where: { $0.result.isFailure }) {
           tell(host, .failure(NodeFailure(.failed, what: "left as it was, for one before it failed")))
           continue
@@ -63,13 +52,13 @@ struct NodeOptions: ParsableArguments {
         tell(host, await Self.result { try await work(host, client, progress) })
       }
     } else {
-      await FanOut.run(hosts, width: parallel) { host in
+      await FanOut.run(hosts.hosts, width: hosts.parallel) { host in
         await Self.result { try await work(host, client, progress) }
       } each: { host, result in
         tell(host, result)
       }
     }
-    if json {
+    if hosts.json {
       Say.out(
         JSONObject([("hosts", results.map { NodeReportView.object($0.host, $0.result) })]).document)
     }
