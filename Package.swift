@@ -14,6 +14,8 @@ let package = Package(
     .executable(name: "coordinator", targets: ["coordinator"]),
     .executable(name: "eventor-agent", targets: ["eventor-agent"]),
     .executable(name: "eventor-bench", targets: ["eventor-bench"]),
+    .library(name: "Eventor", targets: ["Eventor"]),
+    .library(name: "EventorCommand", targets: ["EventorCommand"]),
     .library(name: "UpdateLoops", targets: ["UpdateLoops"]),
     .library(name: "Workload", targets: ["Workload"]),
   ],
@@ -61,7 +63,15 @@ let package = Package(
     .target(
       name: "Agent",
       dependencies: [
-        "Model", "Engine", "Runtime", "CProcess", .product(name: "Logging", package: "swift-log"),
+        "Model", "Engine", "Runtime", "Digest", "CProcess", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    // Bans files and commands from programs written in Swift: their events, steps as functions, and runs.
+    .target(
+      name: "Eventor",
+      dependencies: [
+        "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Agent",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     // Bans printing: the use cases behind the commands return values and text.
@@ -74,6 +84,15 @@ let package = Package(
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
         "Coordinator", "Secrets", .product(name: "Logging", package: "swift-log"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    // Bans commands from the library: what the executable of a program written in Swift offers on a command line.
+    .target(
+      name: "EventorCommand",
+      dependencies: [
+        "Model", "Engine", "Storage", "Documents", "Agent", "Coordinator", "CommandSupport", "Eventor",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -97,6 +116,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    // Programs written in Swift, to read and to run: nothing but the library and its command.
+    .executableTarget(name: "eventor-examples", dependencies: ["EventorCommand"], swiftSettings: strict),
     // Measures, beside the floor of the same run; no rule of the domain.
     .executableTarget(
       name: "eventor-bench",

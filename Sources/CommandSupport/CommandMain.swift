@@ -17,12 +17,15 @@ public enum CommandMain {
   /// Parses the arguments, carries the command out, and ends the process.
   ///
   /// Parsing, and forking the keeper for commands that run steps, come first: before there is a thread or a connection.
-  public static func run<Root: ParsableCommand>(_ root: Root.Type) async -> Never {
+  ///
+  /// - Parameter given: The arguments; nil: those of this process.
+  public static func run<Root: ParsableCommand>(_ root: Root.Type, _ given: [String]? = nil) async -> Never {
     signal(SIGPIPE, SIG_IGN)
     #if FAULT_POINTS
     FaultPlan.install()
     #endif
-    let arguments = EnvironmentFlags.completed(Array(CommandLine.arguments.dropFirst()), for: root)
+    let arguments = EnvironmentFlags.completed(
+      given ?? Array(CommandLine.arguments.dropFirst()), for: root)
     do {
       var command = try root.parseAsRoot(arguments)
       if let steps = command as? any RunsSteps { try steps.launchKeeper() }

@@ -6,6 +6,7 @@ import Documents
 import Engine
 import Foundation
 import Glibc
+import Runtime
 import Secrets
 
 /// The exit codes of CLI.md.
@@ -84,6 +85,7 @@ public enum Failures {
     case let failure as DatabaseError: return (line(failure.oneLine), failure.status)
     case let failure as KeeperError: return (line("can't start steps: \(failure)"), .failed)
     case let column as Table.UnknownColumn: return (line("\(column)"), .usage)
+    case let failure as Interrupts.NoPipe: return (line("\(failure)"), .failed)
     case is CancellationError: return (line("interrupted"), .cancelled)
     default: return parser(error, command)
     }

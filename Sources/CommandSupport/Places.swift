@@ -1,3 +1,4 @@
+import Agent
 import Foundation
 import Glibc
 
@@ -8,13 +9,8 @@ public enum Places {
     ProcessInfo.processInfo.environment["HOME"].flatMap { $0.isEmpty ? nil : $0 }
   }
 
-  /// `$XDG_STATE_HOME/eventor`, or `~/.local/state/eventor`.
-  public static var state: String {
-    if let base = ProcessInfo.processInfo.environment["XDG_STATE_HOME"], base.hasPrefix("/") {
-      return base + "/eventor"
-    }
-    return (home ?? "/var/lib") + "/.local/state/eventor"
-  }
+  /// See `StateDirectory`.
+  public static var state: String { StateDirectory.path }
 
   /// `path` from the root: relative to where the command was called, a tilde being the home directory.
   public static func absolute(_ path: String) -> String {
@@ -33,14 +29,5 @@ public enum Places {
         status: .failed, what: "can't make the directory \(path)", why: "\(String(cString: strerror(errno)))",
         mend: "choose another with --work-dir, --log-dir or --store")
     }
-  }
-}
-
-/// Who is typing: `user@host`.
-public enum Person {
-  /// The name.
-  public static var name: String {
-    let entry = getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) }
-    return (entry ?? "uid\(getuid())") + "@" + ProcessInfo.processInfo.hostName.split(separator: ".")[0]
   }
 }

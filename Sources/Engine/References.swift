@@ -17,6 +17,7 @@ extension Program.Step {
   /// The steps whose results it refers to.
   public var referredResults: [String] {
     var names: [String] = []
+    if case .function(let call) = action { names = call.reads }
     for text in templates {
       for case .result(let step, _) in Template(text).references where !names.contains(step) {
         names.append(step)

@@ -39,6 +39,8 @@ public protocol RunDriver: Sendable {
   func holders(of run: String, otherThan agent: Int64) async throws -> [Holder]
   /// Moves tasks from an agent that is gone to one that goes on with them. Returns what was moved.
   func adopt(_ tasks: [HeldTask], of run: String, by agent: Int64, lockFor: TimeSpan) async throws -> [Claim]
+  /// Keeps what running steps say of themselves, for those who look.
+  func note(_ notes: [StepNote], of run: String) async throws
   /// Gives up tasks whose agent is known to be gone: they follow `on_lost`.
   func lose(_ tasks: [HeldTask], of run: String, because reason: String) async throws
 }

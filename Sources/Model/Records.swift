@@ -89,6 +89,8 @@ public struct TaskRecord: Sendable, Hashable {
   public var cpuMicroseconds: Int64?
   /// The file that holds its output on the host where it ran.
   public var logPath: String?
+  /// What it has last said of itself; nil if nothing.
+  public var note: TaskNote?
 
   /// A record of these values.
   public init(
@@ -117,6 +119,29 @@ public struct TaskRecord: Sendable, Hashable {
     self.maxResidentKiB = maxResidentKiB
     self.cpuMicroseconds = cpuMicroseconds
     self.logPath = logPath
+  }
+}
+
+/// What an attempt has last said of itself while it ran.
+public struct TaskNote: Sendable, Hashable {
+  /// How much of its work was done, from 0 to 1; nil if it did not say.
+  public var fraction: Double?
+  /// What it was at, in words.
+  public var message: String?
+  /// When it said so, by the database.
+  public var at: Timestamp
+
+  /// A note of these values.
+  public init(fraction: Double?, message: String?, at: Timestamp) {
+    self.fraction = fraction
+    self.message = message
+    self.at = at
+  }
+
+  /// As people read it: `40 %: copying`, either part alone, or nothing.
+  public var text: String {
+    let share = fraction.map { "\(Int(($0 * 100).rounded(.down))) %" }
+    return [share, message].compactMap { $0 }.joined(separator: ": ")
   }
 }
 

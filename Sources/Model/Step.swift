@@ -69,7 +69,7 @@ extension Program {
     /// A line for `/bin/sh -c`.
     case shell(String)
     /// A function of the executable that defined the program.
-    case function(String)
+    case function(FunctionCall)
   }
 
   /// Events raised by the end of a step or loop.

@@ -114,8 +114,14 @@ extension Validation {
     case .shell(let line):
       if line.allSatisfy(\.isWhitespace) { error(path + ".shell", "the command is empty") }
       checkText(line, at: path + ".shell")
-    case .function(let name):
-      if name.isEmpty { error(path + ".function", "the name of the function is empty") }
+    case .function(let call):
+      if call.name.isEmpty { error(path + ".function", "the name of the function is empty") }
+      if let silence = call.heartbeat, silence <= .zero {
+        error(path + ".function.heartbeat", "'heartbeat' must be above 0")
+      }
+      for (position, name) in call.reads.enumerated() {
+        expect(name, "step", in: steps, at: path + ".function.reads[\(position)]")
+      }
     }
   }
 

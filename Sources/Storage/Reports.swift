@@ -104,8 +104,10 @@ extension SQLStore {
   private static let taskSelect =
     """
     SELECT t.no, t.step, t.sequence, t.recovery, t.attempt, t.host, t.status, t.exit_code, t.signal_name, t.message,
-      t.skipped, t.due_at, t.ready_at, t.started_at, t.ended_at, t.max_rss, t.cpu, t.log_path, r.result
+      t.skipped, t.due_at, t.ready_at, t.started_at, t.ended_at, t.max_rss, t.cpu, t.log_path, r.result,
+      n.fraction, n.message, n.noted_at
     FROM ev_task t LEFT JOIN ev_result r ON r.run_key = t.run_key AND r.no = t.result_no
+      LEFT JOIN ev_note n ON n.run_key = t.run_key AND n.no = t.no AND n.attempt = t.attempt
     """
 
   private func tasks(
@@ -225,6 +227,25 @@ extension SQLStore {
     return found
   }
 
+  /// The transitions of a run that were recorded after the one numbered `last`, oldest first, and the number of the newest.
+  /// Those of one run are recorded under its lock, so none comes later with a smaller number.
+  public func history(of run: String, after last: Int64) async throws -> (
+    records: [HistoryRecord], last: Int64
+  ) {
+    try await read { session in
+      guard let row = try session.query("SELECT run_key FROM ev_run WHERE id = \(run)").first else {
+        throw StoreError.noRun(run)
+      }
+      let rows = try session.query(
+        """
+        SELECT happened_at, recovery, subject, name, sequence, attempt, from_status, to_status, actor, token,
+          history_key
+        FROM ev_history WHERE run_key = \(try row.integer(0)) AND history_key > \(last) ORDER BY history_key
+        """)
+      return (try rows.map { try HistoryRecord($0) }, try rows.last?.integer(10) ?? last)
+    }
+  }
+
   /// The transitions of a run, oldest first.
   public func history(of run: String) async throws -> [HistoryRecord] {
     try await read { session in
@@ -286,6 +307,9 @@ extension TaskRecord {
       readyAt: try row.moment(12), startedAt: try row.moment(13), endedAt: try row.moment(14),
       maxResidentKiB: try row.optionalInt(15), cpuMicroseconds: try row.optionalInteger(16),
       logPath: try row.optionalText(17))
+    if let at = try row.moment(21) {
+      note = TaskNote(fraction: try row.optionalReal(19), message: try row.optionalText(20), at: at)
+    }
   }
 
   /// Shows an earlier attempt of the same task.
@@ -304,6 +328,7 @@ extension TaskRecord {
     logPath = try row.optionalText(12)
     result = nil
     dueAt = nil
+    note = nil
   }
 }
 

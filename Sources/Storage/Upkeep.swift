@@ -8,7 +8,7 @@ extension SQLStore {
     [
       "ev_task", "ev_attempt", "ev_output", "ev_result", "ev_event", "ev_delay", "ev_loop", "ev_iteration",
       "ev_hold", "ev_ticket", "ev_follow", "ev_history", "ev_recovery", "ev_run",
-    ] + ScheduleSchema.tablesOfRuns
+    ] + ScheduleSchema.tablesOfRuns + StepNoteSchema.tablesOfRuns
   private static let otherTables =
     [
       "ev_program", "ev_resource", "ev_agent", "ev_seat", "ev_queue", "ev_member", "ev_drain", "ev_migration",

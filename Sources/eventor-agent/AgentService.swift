@@ -7,6 +7,7 @@ import Foundation
 import Glibc
 import Logging
 import Model
+import Runtime
 import Storage
 import Synchronization
 
@@ -109,7 +110,8 @@ struct AgentService {
     let environment = place.url.withoutPassword(ProcessInfo.processInfo.environment)
     let executor = ProcessExecutor(
       keeper: place.keeper, places: .init(logs: place.logs, files: place.directory + "/files"),
-      cgroups: AgentSettings.cgroups, environment: environment, secrets: [:], credentials: [])
+      cgroups: AgentSettings.cgroups, environment: environment, secrets: [:], credentials: [],
+      notes: StepNotes(store: store, log: log))
     var options = HostAgent.Options(host: settings.host, logs: place.logs)
     options.lockFor = settings.lockFor
     options.poll = settings.poll

@@ -1,6 +1,7 @@
 import CFloor
 import CommandSupport
 import Glibc
+import Runtime
 import Synchronization
 
 /// One call of a subcommand: signals end it in good order, its report is printed.

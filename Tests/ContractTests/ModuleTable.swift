@@ -15,8 +15,14 @@ enum ModuleTable {
     "Workload": ["Database", "Digest"],
     "UpdateLoops": ["Database", "Runtime"],
     "Documents": ["Model", "Calendars", "Digest", "Yams"],
-    "Agent": ["Model", "Engine", "Runtime", "CProcess", "Logging"],
+    "Agent": ["Model", "Engine", "Runtime", "Digest", "CProcess", "Logging"],
     "Coordinator": ["Model", "Engine", "Documents", "Secrets", "Transport"],
+    "Eventor": ["Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Agent", "Logging"],
+    "EventorCommand": [
+      "Model", "Engine", "Storage", "Documents", "Agent", "Coordinator", "CommandSupport", "Eventor",
+      "Logging",
+      "ArgumentParser",
+    ],
     "CommandSupport": [
       "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent", "Coordinator",
       "Secrets", "Logging", "ArgumentParser",
@@ -25,7 +31,7 @@ enum ModuleTable {
 
   /// Executables put the parts together: every module of ours, but none of C.
   static let composition: Set<String> = Set(mayImport.keys).union(["ArgumentParser", "Logging"])
-  static let executables: Set<String> = ["coordinator", "eventor-agent", "eventor-bench"]
+  static let executables: Set<String> = ["coordinator", "eventor-agent", "eventor-bench", "eventor-examples"]
   /// Our own code in C that an executable may call besides.
   static let inC: [String: Set<String>] = ["eventor-bench": ["CFloor"]]
 

@@ -60,7 +60,7 @@ struct ValidationTests {
     program.events = [.init(name: "e")]
     var step = Program.Step(name: "s")
     step.on = ["e"]
-    step.action = .function("f")
+    step.action = .function(Program.FunctionCall(name: "f"))
     program.steps = [step]
     #expect(program.problems().isEmpty)
   }

@@ -272,14 +272,3 @@ struct LeftoverProcess: Sendable {
     }
   }
 }
-
-/// This host.
-public enum LocalHost {
-  /// Its short name, as agents are known by.
-  public static let name: String = {
-    var buffer = [CChar](repeating: 0, count: 256)
-    guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
-    let full = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return full.split(separator: ".").first.map(String.init) ?? "localhost"
-  }()
-}

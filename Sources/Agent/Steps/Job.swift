@@ -12,6 +12,8 @@ struct Job: Sendable {
   let request: ProcessRequest?
   /// What is started before it, if the step has a precondition.
   let precondition: ProcessRequest?
+  /// The function it is, if it is one.
+  let function: Program.FunctionCall?
   private let plan: Plan
   private let secrets: [String]
 
@@ -31,6 +33,7 @@ struct Job: Sendable {
     self.secrets = secrets.values.filter { !$0.isEmpty }
     let files = StepFiles(of: key, in: places.files)
     self.files = files
+    if case .function(let call) = step.action { function = call } else { function = nil }
     let environment = StepEnvironment(claim: claim, context: context, step: step, secrets: secrets)
     do {
       let log = try StepLog.path(
@@ -39,7 +42,9 @@ struct Job: Sendable {
       let user = try step.user.map { try environment.fill($0) }
       if isNew {
         try StepLog.prepare(log)
-        try files.make(for: user)
+        var told = function.map { FunctionContext(claim, $0, in: context) }
+        told?.files = files.functionFiles
+        try files.make(for: user, function: told)
       }
       let variables = try environment.variables(inherited: inherited, files: files, user: user)
       let directory = try step.workingDirectory.map { try environment.fill($0) }
@@ -55,8 +60,11 @@ struct Job: Sendable {
         case .empty: nil
         case .run(let words): try words.map { try environment.fill($0) }
         case .shell(let line): ["/bin/sh", "-c", try environment.fill(line)]
-        case .function(let name):
-          throw Failure(message: "step function '\(name)' can only be run by its own program")
+        case .function(let call):
+          // A step that runs already needs no program any more.
+          isNew
+            ? [try ProgramFile.path(for: call, own: places.program), FunctionContext.option, files.context]
+            : nil
         }
       let before = try step.precondition.map { try $0.map { try environment.fill($0) } }
       logPath = log
@@ -103,6 +111,9 @@ struct Job: Sendable {
       outcome.message = "ended because its agent could not reach the store (on_cut_off: stop)"
     }
     outcome.wasCutOff = end.wasCutOff
+    if function != nil, outcome.status == .failure, outcome.message == nil {
+      outcome.message = files.readFailure()
+    }
     if end.outOfReach > 0 {
       let left = "\(end.outOfReach) of its processes belong to another user and could not be ended"
       outcome.message = outcome.message.map { "\($0); \(left)" } ?? left

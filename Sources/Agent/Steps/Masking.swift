@@ -2,9 +2,9 @@ import Foundation
 import Glibc
 
 /// Takes the values of secret parameters out of what steps print.
-enum Masking {
+public enum Masking {
   /// `text` with each secret replaced by `***`.
-  static func mask(_ text: String, _ secrets: [String]) -> String {
+  public static func mask(_ text: String, _ secrets: [String]) -> String {
     secrets.reduce(text) { $0.replacingOccurrences(of: $1, with: "***") }
   }
 

@@ -13,11 +13,15 @@ public final class ProcessExecutor: StepExecutor {
     public var logs: String
     /// Result and trigger files of steps.
     public var files: String
+    /// The file of the Swift program whose run this is, where that drives it itself; nil: functions are carried out by
+    /// the files that they were submitted with.
+    public var program: String?
 
     /// These directories.
-    public init(logs: String, files: String) {
+    public init(logs: String, files: String, program: String? = nil) {
       self.logs = logs
       self.files = files
+      self.program = program
     }
   }
 
@@ -41,7 +45,8 @@ public final class ProcessExecutor: StepExecutor {
   /// Earlier agents' keepers, by their journals.
   private let controls = Mutex<[String: KeeperControl]>([:])
   /// Reading what ended steps left behind: files, so not on the keeper's thread nor on a cooperative one.
-  private let collector = DispatchQueue(label: "eventor.step-files", attributes: .concurrent)
+  private let collector: DispatchQueue
+  private let noteWatch: NoteWatch
 
   /// An executor.
   ///
@@ -52,10 +57,18 @@ public final class ProcessExecutor: StepExecutor {
   ///   - environment: The environment they inherit; credentials are taken out of it.
   ///   - secrets: Values of secret parameters by name, masked in what they print.
   ///   - credentials: Other texts that no step may inherit, such as a database's password.
+  ///   - notes: Takes what functions say of themselves while they run; nil: nobody does.
   public init(
     keeper: Keeper, places: Places, cgroups: CgroupTree? = nil, environment: [String: String],
-    secrets: [String: String], credentials: [String]
+    secrets: [String: String], credentials: [String], notes: StepNotes? = nil
   ) {
+    collector = DispatchQueue(label: "eventor.step-files", attributes: .concurrent)
+    noteWatch = NoteWatch(queue: collector) { key, note in
+      notes?.post(
+        StepNote(
+          number: key.number, attempt: key.attempt, fraction: note.fraction, message: note.message),
+        of: key.run)
+    }
     self.keeper = keeper
     self.places = places
     self.cgroups = cgroups
@@ -122,7 +135,17 @@ public final class ProcessExecutor: StepExecutor {
 
   private func start(_ job: Job, _ step: Program.Step, _ onEnd: @escaping @Sendable (Outcome) -> Void) {
     guard let request = job.request else { return finish(job, ProcessEnd(.exited(0)), onEnd) }
+    watch(job)
     start(request, job.key, timeout: step.timeout) { [self] end in finish(job, end, onEnd) }
+  }
+
+  /// Hands on what a function says of itself, and ends it when it has been silent for too long.
+  private func watch(_ job: Job) {
+    guard let call = job.function else { return }
+    noteWatch.add(job.key, path: job.files.note, limit: call.heartbeat) { [weak self] in
+      self?.stop(
+        job.key, "gave no sign of life for \(call.heartbeat ?? .zero) (its heartbeat)", isTimeout: true)
+    }
   }
 
   private func start(
@@ -224,6 +247,7 @@ public final class ProcessExecutor: StepExecutor {
     state.foreign = foreign
     running.withLock { $0[key] = state }
     if let deadlines = state.deadlines { foreign.guard(deadlines) }
+    watch(job)
     // What has passed counts. One that has ended can't exceed it any more.
     if let timeout = step.timeout, let passed = foreign.running {
       let left = TimeSpan(microseconds: max(0, timeout.microseconds - passed.microseconds))
@@ -308,6 +332,7 @@ public final class ProcessExecutor: StepExecutor {
   @discardableResult
   private func forget(_ key: TaskKey) -> RunningStep? {
     let state = running.withLock { $0.removeValue(forKey: key) }
+    noteWatch.remove(key)
     state?.timeout?.cancel()
     if let foreign = state?.foreign {
       ended.withLock { $0[key] = .foreign(foreign) }

@@ -3,10 +3,17 @@ import Foundation
 import Glibc
 import Model
 
-/// The files through which a step gives back a result and triggers: made before it starts, read when it has ended.
+/// The files through which a step gives back a result and triggers: made before it starts, read when it has ended. A
+/// function of a Swift program has three more.
 struct StepFiles: Sendable {
   let result: String
   let triggers: String
+  /// What a function is told.
+  let context: String
+  /// Why a function has failed.
+  let failure: String
+  /// What a function says of itself while it runs.
+  let note: String
 
   /// The most a step may write to its result file, in bytes.
   static let resultLimit = 1 << 20
@@ -21,11 +28,21 @@ struct StepFiles: Sendable {
     let base = "\(directory)/\(key.run)/\(key.number).\(key.attempt)"
     result = base + ".result"
     triggers = base + ".triggers"
+    context = base + ".context"
+    failure = base + ".failure"
+    note = base + ".note"
   }
 
-  /// Makes both files empty, owned by `user` if that is said, so that a step that runs as somebody else can write
+  /// Where a function answers.
+  var functionFiles: FunctionContext.Files {
+    FunctionContext.Files(result: result, triggers: triggers, failure: failure, note: note)
+  }
+
+  /// Makes the files empty, owned by `user` if that is said, so that a step that runs as somebody else can write
   /// them though it can't make files beside them.
-  func make(for user: String?) throws(Failure) {
+  ///
+  /// - Parameter function: What a function is told; nil for other steps, which have no files for that.
+  func make(for user: String?, function: FunctionContext? = nil) throws(Failure) {
     let directory = (result as NSString).deletingLastPathComponent
     do {
       try FileManager.default.createDirectory(
@@ -35,7 +52,7 @@ struct StepFiles: Sendable {
         message: "can't make the directory \(directory) for the step's files: \(error.localizedDescription)")
     }
     let owner = user.flatMap { getpwnam($0) }.map { ($0.pointee.pw_uid, $0.pointee.pw_gid) }
-    for path in [result, triggers] {
+    for path in [result, triggers] + (function == nil ? [] : [context, failure, note]) {
       let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
       guard descriptor >= 0 else {
         throw Failure(message: "can't make \(path): \(String(cString: strerror(errno)))")
@@ -45,6 +62,25 @@ struct StepFiles: Sendable {
         throw Failure(message: "can't give \(path) to the step's user: \(String(cString: strerror(errno)))")
       }
     }
+    if let function { try write(function) }
+  }
+
+  private func write(_ function: FunctionContext) throws(Failure) {
+    do {
+      let file = try FileHandle(forWritingTo: URL(fileURLWithPath: context))
+      try file.write(contentsOf: JSONEncoder().encode(function))
+      try file.close()
+    } catch {
+      throw Failure(message: "can't write \(context): \(error.localizedDescription)")
+    }
+  }
+
+  /// Why the function failed, in its own words; nil if it has not said.
+  func readFailure() -> String? {
+    guard let bytes = try? read(failure, limit: Self.triggerLimit, "failure"), !bytes.isEmpty else {
+      return nil
+    }
+    return String(decoding: bytes.filter { $0 != 0 }, as: UTF8.self)
   }
 
   /// What the step wrote to its result file: JSON, or text as it is; nil if nothing.
@@ -82,10 +118,11 @@ struct StepFiles: Sendable {
     return found
   }
 
-  /// Removes both files. Their directory stays as long as the run goes on: its next step may be about to use it.
+  /// Removes the files. Their directory stays as long as the run goes on: its next step may be about to use it.
   func remove() {
     unlink(result)
     unlink(triggers)
+    for path in [context, failure, note] { unlink(path) }
   }
 
   /// Removes the directory of a run whose steps have all been recorded.

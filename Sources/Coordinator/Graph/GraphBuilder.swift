@@ -159,7 +159,7 @@ struct GraphBuilder {
     case .empty: nil
     case .run(let words): words.joined(separator: " ")
     case .shell(let line): line.split(separator: "\n").first.map { String($0) }
-    case .function(let name): name + "()"
+    case .function(let call): call.name + "()"
     }
   }
 }

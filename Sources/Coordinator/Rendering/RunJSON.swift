@@ -74,6 +74,11 @@ public enum RunJSON {
     object.set("max_rss_kib", task.maxResidentKiB)
     object.set("cpu_seconds", task.cpuMicroseconds.map { Double($0) / 1_000_000 })
     object.set("log", task.logPath)
+    if let note = task.note {
+      object.set("progress", note.fraction)
+      object.set("note", note.message)
+      object.set("noted_at", note.at)
+    }
     return object
   }
 

@@ -109,6 +109,9 @@ public enum StatusView {
 
   private static func note(on task: TaskRecord, now: Timestamp) -> String? {
     if let message = task.message { return message }
+    if task.status == .running, let note = task.note {
+      return note.text.isEmpty ? "heard of " + Elapsed.age(of: note.at, now: now) : note.text
+    }
     guard task.status == .waiting, let due = task.dueAt, due > now else { return nil }
     return "due in " + Elapsed.text(due - now)
   }

@@ -267,27 +267,3 @@ struct WaitCommand: AsyncParsableCommand {
     try await Waiting(open: open, json: json, exitCodeFrom: exitCodeFrom, timeout: span).wait(for: id)
   }
 }
-
-/// Waits for the end of a run that others work on.
-struct Waiting {
-  let open: OpenStore
-  let json: Bool
-  var exitCodeFrom: String?
-  let timeout: TimeSpan?
-
-  func wait(for run: String) async throws {
-    let began = ContinuousClock.now
-    while try await !open.store.glance(at: run).status.isOver {
-      if let timeout, ContinuousClock.now - began >= .microseconds(timeout.microseconds) {
-        if json {
-          Say.out(RunJSON.document(try await open.store.report(on: run, recovery: nil, allAttempts: false)))
-        }
-        throw CommandFailure(
-          status: .timedOut, what: "run \(run) is not over after \(timeout)",
-          mend: "`coordinator why \(run)` says why")
-      }
-      try await Task.sleep(for: .milliseconds(200))
-    }
-    try await Ending(open: open, json: json, exitCodeFrom: exitCodeFrom).tell(run)
-  }
-}

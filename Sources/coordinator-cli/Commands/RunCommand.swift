@@ -68,14 +68,7 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     // Read once: a pipe such as /dev/stdin has nothing for a second time.
     let document = try Self.document ?? ProgramDocument.read(path: file)
     for warning in document.warnings { Say.aside("\(warning)\n") }
-    if let step = exitCodeFrom, !document.program.steps.contains(where: { $0.name == step }) {
-      let near = Name.nearest(to: step, among: document.program.steps.map(\.name)).map {
-        "did you mean '\($0)'?"
-      }
-      throw CommandFailure(
-        status: .usage, what: "--exit-code-from \(step)", why: "the program has no such step",
-        mend: near ?? "")
-    }
+    try Ending.check(exitCodeFrom: exitCodeFrom, of: document.program)
     let values = try parameters.values(for: document.program)
     let open = try await storeOptions.open(fallback: Self.storeBeside(file), makes: true)
     if detach, OpenVault.hasPassingKey {
@@ -85,7 +78,8 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     }
     let id =
       continues
-      ? try await former(document.program, open.store) : try await submit(document, values, open.store)
+      ? try await newRun.former(of: document.program.name, open.store)
+      : try await newRun.begin(document.program, values, running, open.store)
     if detach {
       return try await Detached.start(id, file, parameters, running, storeOptions, open, json: json)
     }
@@ -98,61 +92,5 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
   static func storeBeside(_ file: String) -> String {
     let path = file.hasPrefix("/") ? file : FileManager.default.currentDirectoryPath + "/" + file
     return "sqlite:" + (path as NSString).deletingPathExtension + ".eventor.db"
-  }
-
-  private func submit(_ document: ProgramDocument, _ values: ParameterValues, _ store: SQLStore) async throws
-    -> String
-  {
-    let version = try await store.register(document.program, by: Person.name)
-    return try await store.submit(
-      Submission(
-        program: version, id: newRun.runID, parameters: values.open, isStandalone: true,
-        isUnpinned: !running.pin,
-        localHost: LocalHost.name, user: Person.name, sequence: newRun.sequence.map { Sequence($0) }))
-  }
-
-  /// The run to go on with: it must not be over, and is of this program.
-  private func former(_ program: Program, _ store: SQLStore) async throws -> String {
-    if let runID = newRun.runID { return try await store.runID(matching: runID) }
-    var filter = RunFilter()
-    filter.program = program.name
-    let runs = try await store.runs(filter)
-    guard let run = runs.first(where: { !$0.status.isOver && $0.isStandalone }) ?? runs.first else {
-      throw StoreError(
-        .notFound, "program '\(program.name)' has no run to continue in this store",
-        hint: "leave out --continue")
-    }
-    return run.id
-  }
-}
-
-/// What a new run is called, and where it starts: the options of `run` and `submit`.
-struct NewRunOptions: ParsableArguments {
-  @Option(help: "The id of the run.")
-  var runID: String?
-
-  @Option(help: "Start in this sequence instead of those the program says.")
-  var sequence: String?
-
-  func validate() throws {
-    if let sequence, !Sequence.isValidFromOutside(sequence) {
-      throw ValidationError("--sequence \(sequence): use 1 to 64 characters of A-Z a-z 0-9 _ . : -")
-    }
-    if let runID, !Name.isValid(runID) || runID.utf8.count > 64 {
-      throw ValidationError("--run-id \(runID): use 1 to 64 characters of A-Z a-z 0-9 _ . -")
-    }
-  }
-}
-
-/// `--param`, and where secret values come from.
-struct ParameterOptions: ParsableArguments {
-  @Option(
-    name: .customLong("param"), help: "NAME=VALUE of a parameter; NAME=@FILE for a secret one. Repeatable.")
-  var texts: [String] = []
-
-  func values(for program: Program, former: [String: JSONValue]? = nil) throws -> ParameterValues {
-    try ParameterValues(
-      texts, for: program, former: former, environment: ProcessInfo.processInfo.environment,
-      readFile: { try String(contentsOfFile: $0, encoding: .utf8) })
   }
 }

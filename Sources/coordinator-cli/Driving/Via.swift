@@ -1,6 +1,7 @@
 import CommandSupport
 import Foundation
 import Glibc
+import Runtime
 import Transport
 
 /// `--via HOST`: the same command, carried out by the coordinator of another host.

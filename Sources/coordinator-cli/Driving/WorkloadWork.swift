@@ -1,6 +1,7 @@
 import CommandSupport
 import Coordinator
 import Model
+import Runtime
 import Synchronization
 import Workload
 

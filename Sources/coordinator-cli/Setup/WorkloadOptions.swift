@@ -1,3 +1,4 @@
+import Agent
 import ArgumentParser
 public import CommandSupport
 import Coordinator

@@ -4,6 +4,7 @@ import Coordinator
 import Database
 import Foundation
 import Glibc
+import Runtime
 import Synchronization
 import UpdateLoops
 

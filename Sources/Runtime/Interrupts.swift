@@ -7,20 +7,28 @@ import Synchronization
 /// A handler of our own writes to a pipe. A dispatch source for signals lost one in twenty here: on Linux it blocks the
 /// signal in the thread that gets it and raises it again there, where nobody reads it.
 public final class Interrupts: Sendable {
+  /// There is no pipe to be had, and so no signals.
+  public struct NoPipe: Error, CustomStringConvertible {
+    let reason: String
+
+    /// What failed, and why.
+    public var description: String { "can't make a pipe: \(reason); let this process open more files" }
+  }
+
   private let numbers: [Int32]
   // Resumed here, cancelled once; nothing else touches it, and dispatch sources may be used on any thread.
   private nonisolated(unsafe) let source: any DispatchSourceRead
 
   /// Calls `body` for each of the signals `numbers` that comes, with the signal and how many have come by then.
+  ///
+  /// - Throws: ``NoPipe``.
   public init(
     _ numbers: [Int32] = [SIGINT, SIGTERM],
     _ body: @escaping @Sendable (_ signal: Int32, _ count: Int) -> Void
   ) throws {
     self.numbers = numbers
     var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else {
-      throw CommandFailure(status: .failed, what: "can't make a pipe", why: String(cString: strerror(errno)))
-    }
+    guard pipe(&ends) == 0 else { throw NoPipe(reason: String(cString: strerror(errno))) }
     for end in ends {
       _ = fcntl(end, F_SETFD, FD_CLOEXEC)
       _ = fcntl(end, F_SETFL, O_NONBLOCK)

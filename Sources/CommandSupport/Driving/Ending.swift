@@ -1,20 +1,36 @@
 import ArgumentParser
-import CommandSupport
 import Coordinator
 import Engine
-import Model
+public import Model
 import Storage
 
 /// How `run`, `recover`, `rerun` and `wait` tell how a run stands at their end, and their exit code.
-struct Ending {
-  let open: OpenStore
-  var json = false
-  var exitCodeFrom: String?
+public struct Ending {
+  private let open: OpenStore
+  private let json: Bool
+  private let exitCodeFrom: String?
+
+  /// The ending of runs in `open`; `exitCodeFrom` names the step whose exit code is handed on.
+  public init(open: OpenStore, json: Bool = false, exitCodeFrom: String? = nil) {
+    self.open = open
+    self.json = json
+    self.exitCodeFrom = exitCodeFrom
+  }
+
+  /// Returns if `program` has the step whose exit code is to be handed on.
+  ///
+  /// - Throws: ``CommandFailure`` otherwise.
+  public static func check(exitCodeFrom step: String?, of program: Program) throws {
+    guard let step, !program.steps.contains(where: { $0.name == step }) else { return }
+    let near = Name.nearest(to: step, among: program.steps.map(\.name)).map { "did you mean '\($0)'?" }
+    throw CommandFailure(
+      status: .usage, what: "--exit-code-from \(step)", why: "the program has no such step", mend: near ?? "")
+  }
 
   /// Prints the report or the recap of `run`.
   ///
   /// - Throws: `ExitCode`, unless it is 0.
-  func tell(_ run: String) async throws {
+  public func tell(_ run: String) async throws {
     // The recap has the same size for any run; only JSON, which is all of it, is not.
     let summary = try await open.store.summary(of: run, failures: Recap.mostFailures)
     if json {

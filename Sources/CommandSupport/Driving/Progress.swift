@@ -1,5 +1,4 @@
 import Agent
-import CommandSupport
 import Coordinator
 import Engine
 import Foundation

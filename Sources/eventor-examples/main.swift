@@ -1,0 +1,3 @@
+import EventorCommand
+
+await EventorCommand.run([ClusterNotes.program])
