@@ -178,12 +178,21 @@ let package = Package(
     .testTarget(
       name: "DatabaseTests", dependencies: ["Database", "Drivers", "Runtime", "TestSupport"],
       swiftSettings: strict),
+    // Programs in Swift to be run, killed and taken over: no part of the product.
+    .executableTarget(
+      name: "step-probe", dependencies: ["EventorCommand"], path: "Tests/StepProbe", swiftSettings: strict),
     // The command as people and scripts call it: answers, exit codes, what steps see, and every kind of bad input.
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "coordinator", "eventor-agent", "eventor-bench", "Model", "Database", "Drivers", "TestSupport",
+        "coordinator", "eventor-agent", "eventor-bench", "step-probe", "Model", "Database", "Drivers",
+        "TestSupport",
       ],
+      swiftSettings: strict),
+    // Programs in Swift: what is built, and what their functions, run in the tests' own process, come to.
+    .testTarget(
+      name: "EventorTests",
+      dependencies: ["Eventor", "Model", "Documents", "Database", "Drivers", "TestSupport"],
       swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.
     .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),

@@ -31,6 +31,8 @@ struct Report: Decodable, Equatable {
     let startedAt: String?
     let endedAt: String?
     let log: String?
+    let progress: Double?
+    let note: String?
 
     var name: String { "\(step)/\(sequence)" }
   }

@@ -180,6 +180,7 @@ enum Executable {
   static let path = find("coordinator")
   static let agent = find("eventor-agent")
   static let bench = find("eventor-bench")
+  static let probe = find("step-probe")
 
   private static func find(_ name: String) -> String {
     let named = ProcessInfo.processInfo.environment["EVENTOR_TEST_BIN"].map { URL(fileURLWithPath: $0) }
@@ -235,20 +236,5 @@ struct Leftovers {
       for pid in left { Glibc.kill(pid, SIGKILL) }
       usleep(10_000)
     }
-  }
-}
-
-extension StoreURL {
-  /// The URL as it is typed.
-  var textWithPassword: String {
-    func escaped(_ text: String) -> String {
-      text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? text
-    }
-    let query = options.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
-    let suffix = query.isEmpty ? "" : "?" + query
-    if let path { return "sqlite:\(path)\(suffix)" }
-    let credentials = [user, password].compactMap { $0.map(escaped) }.joined(separator: ":")
-    let servers = endpoints.map(\.description).joined(separator: ",")
-    return "\(kind)://\(credentials)@\(servers)/\(database ?? "")\(suffix)"
   }
 }
