@@ -84,7 +84,7 @@ private struct SilentCaller: WakeCaller {
 }
 
 /// Steps without an action never come here.
-private struct NoProcesses: StepExecutor {
+struct NoProcesses: StepExecutor {
   func begin(_ claim: Claim, in context: RunContext, onEnd: @escaping @Sendable (Outcome) -> Void) {
     onEnd(Outcome(.success))
   }

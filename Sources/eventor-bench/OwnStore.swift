@@ -108,6 +108,9 @@ struct OwnStore: Sendable {
 
   // MARK: Looking
 
+  /// The differences of its database.
+  var dialect: Dialect { Dialect(url.kind) }
+
   /// Rows, without disturbing whoever writes.
   func rows(_ sql: SQL) async throws -> [Row] { try await pool.transaction(.read) { try $0.query(sql) } }
 

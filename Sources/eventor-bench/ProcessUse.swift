@@ -7,12 +7,15 @@ struct ProcessUse {
   let cpu: Double
   /// Resident memory of the largest of them, in MiB.
   let residentMiB: Double
+  /// The most that the first of them has had resident, in MiB.
+  let mostResidentMiB: Double
 
   /// Of the living process `pid` and the processes it has forked, such as an agent's keeper.
   init(of pid: pid_t) {
     let family = [pid] + Self.children(of: pid)
     cpu = family.map(Self.cpu).reduce(0, +)
-    residentMiB = family.map(Self.resident).max() ?? 0
+    residentMiB = family.map { Self.resident($0, "VmRSS") }.max() ?? 0
+    mostResidentMiB = Self.resident(pid, "VmHWM")
   }
 
   private static func children(of pid: pid_t) -> [pid_t] {
@@ -28,9 +31,11 @@ struct ProcessUse {
     return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
   }
 
-  private static func resident(of pid: pid_t) -> Double {
-    let status = text("/proc/\(pid)/status")
-    let kib = status.firstMatch(of: /VmRSS:\s+(\d+) kB/).flatMap { Double($0.output.1) }
+  /// A line of proc(5)'s status that is in KiB, in MiB.
+  private static func resident(_ pid: pid_t, _ key: String) -> Double {
+    let lines = text("/proc/\(pid)/status").split(separator: "\n")
+    let line = lines.first { $0.hasPrefix(key + ":") }
+    let kib = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Double($0) }
     return (kib ?? 0) / 1024
   }
 

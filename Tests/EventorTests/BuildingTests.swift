@@ -19,7 +19,8 @@ struct BuildingTests {
     let x = program.parameter("x", default: 9, choices: [9, 10])
     _ = program.parameter("list", default: ["a"], description: "what to do")
     let builders = program.group("builders", hosts: ["s1", "s2"], maxConcurrent: 2)
-    let licence = program.resource("licence", capacity: 2, scope: .cluster)
+    let licence = program.resource(
+      "licence", capacity: 2, scope: .cluster, sensor: ["lmfree"], every: .seconds(60))
     program.command(
       "one", ["echo", x.reference], on: a, host: "s1", triggers: .success(b).failure(c).complete(both),
       options: StepOptions {
@@ -45,14 +46,15 @@ struct BuildingTests {
     program.associate(a, to: c, after: .seconds(10))
     program.start(a, sequence: "night")
     program.schedule(
-      "daily", cron: "0 2 * * *", timeZone: "Europe/Berlin", event: a, lateAfter: .seconds(1800))
+      "daily", cron: "0 2 * * *", timeZone: "Europe/Berlin", event: a, missed: .all, overlap: .queue,
+      lateAfter: .seconds(1800))
     let file = """
       program: p
       config: {max_concurrent: 4, stop_on_failure: false, default_host: h, timeout: 1h}
       events: {a: {}, b: {}, c: {}, hand: {external: true}, both: {when: (a and (b or c)) and hand}}
       parameters: {x: {type: integer, default: 9, choices: [9, 10]}, list: {type: list, default: [a], description: what to do}}
       groups: {builders: {hosts: [s1, s2], max_concurrent: 2}}
-      resources: {licence: {capacity: 2, scope: cluster}}
+      resources: {licence: {capacity: 2, scope: cluster, sensor: [lmfree], every: 60s}}
       steps:
         one:
           on: a
@@ -75,7 +77,7 @@ struct BuildingTests {
       loops: {each: {over: {from: 1, to: 3}, on: c, start: a, until: b, max_concurrent: 2, wait: any, triggers: {success: c}}}
       associations: [{event: a, to: c, delay: 10s}]
       start: [{event: a, sequence: night}]
-      schedule: [{name: daily, cron: "0 2 * * *", timezone: Europe/Berlin, event: a, late_after: 30m}]
+      schedule: [{name: daily, cron: "0 2 * * *", timezone: Europe/Berlin, event: a, catch_up: all, overlap: queue, late_after: 30m}]
       """
     let read = try ProgramDocument.parse(file, file: "p.yaml").program
     let built = program.finished

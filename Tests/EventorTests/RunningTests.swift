@@ -352,6 +352,26 @@ struct RunningTests {
     }
   }
 
+  @Test(
+    "several programs of one process keep their runs in one store, side by side", arguments: TestStore.all)
+  func sideBySide(kind: TestStore.Kind) async throws {
+    try await World.with(kind) { world in
+      let options = world.options
+      try await withThrowingTaskGroup(of: Int?.self) { group in
+        for number in 0..<4 {
+          group.addTask {
+            var program = EventProgram("p\(number)")
+            let step = program.step("s", with: number) { (number: Int, _) in number * number }
+            return try await program.run(options: options).required().result(of: step)
+          }
+        }
+        var all: [Int] = []
+        for try await result in group { all.append(result ?? -1) }
+        #expect(all.sorted() == [0, 1, 4, 9])
+      }
+    }
+  }
+
   @Test("without a word a run is kept in memory, and several go on side by side in one process")
   func memory() async throws {
     try await withThrowingTaskGroup(of: Int?.self) { group in

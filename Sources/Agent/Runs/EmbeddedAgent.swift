@@ -27,6 +27,14 @@ public struct EmbeddedPlace: Sendable {
   }
 }
 
+extension EmbeddedPlace {
+  /// Ends the keeper of a place where no step was started.
+  public func close() async {
+    await keeper.quit()
+    _ = try? KeeperJournal.remove(journal)
+  }
+}
+
 /// An agent inside a program, which works on one run of its own until it is over or nothing more is to be done.
 public struct EmbeddedAgent: Sendable {
   private let store: any RunStore

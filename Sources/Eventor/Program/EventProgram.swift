@@ -85,12 +85,17 @@ public struct EventProgram: Sendable {
   /// - Parameters:
   ///   - cron: A cron line of five fields.
   ///   - timeZone: By whose clock it is read.
+  ///   - missed: What becomes of firings for whose time nobody was there.
+  ///   - overlap: What a firing does while the former run still goes.
   ///   - lateAfter: How long after its time a run must be over; nil: it is never late.
   public mutating func schedule(
-    _ name: String, cron: String, timeZone: String = "UTC", event: EventHandle, lateAfter: Duration? = nil
+    _ name: String, cron: String, timeZone: String = "UTC", event: EventHandle, missed: MissedFirings = .last,
+    overlap: OverlappingFiring = .skip, lateAfter: Duration? = nil
   ) {
     var schedule = Program.Schedule(name: name, cron: cron, event: event.name)
     schedule.timeZone = timeZone
+    schedule.catchUp = missed.model
+    schedule.overlap = overlap.model
     schedule.lateAfter = lateAfter.map(TimeSpan.init)
     model.schedule = (model.schedule ?? []) + [schedule]
   }
@@ -162,14 +167,26 @@ public struct EventProgram: Sendable {
   }
 
   /// Declares something of which there is only so much.
-  public mutating func resource(_ name: String, capacity: Int, scope: Scope = .program) -> ResourceHandle {
+  ///
+  /// - Parameters:
+  ///   - capacity: How much there is.
+  ///   - scope: Over what it is counted.
+  ///   - sensor: A command that prints how many are free outside; both that and the capacity must allow.
+  ///   - interval: How often the sensor is asked; nil is 30 s.
+  public mutating func resource(
+    _ name: String, capacity: Int, scope: Scope = .program, sensor: [String]? = nil,
+    every interval: Duration? = nil
+  ) -> ResourceHandle {
     let counted: Program.Resource.Scope =
       switch scope {
       case .program: .program
       case .host: .host
       case .cluster: .cluster
       }
-    model.resources.append(Program.Resource(name: name, capacity: capacity, scope: counted))
+    var resource = Program.Resource(name: name, capacity: capacity, scope: counted)
+    resource.sensor = sensor
+    resource.every = interval.map(TimeSpan.init)
+    model.resources.append(resource)
     return ResourceHandle(name: name)
   }
 

@@ -38,7 +38,13 @@ extension EventProgram {
     try FileManager.default.createDirectory(
       atPath: options.work, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
     let place = try EmbeddedPlace(in: options.work)
-    let connection = try await StoreConnection(options.store)
+    let connection: StoreConnection
+    do {
+      connection = try await StoreConnection(options.store)
+    } catch {
+      await place.close()
+      throw error
+    }
     do {
       let agent = EmbeddedAgent(
         store: connection.store, place: place, version: "library", log: options.log)
@@ -55,6 +61,7 @@ extension EventProgram {
       return drive(id, options, connection, agent, processes, executor)
     } catch {
       await connection.close()
+      await place.close()
       throw error
     }
   }
