@@ -123,7 +123,8 @@ let package = Package(
       name: "eventor-bench",
       dependencies: [
         "Model", "Engine", "Runtime", "Database", "Drivers", "Storage", "Documents", "Agent",
-        "CommandSupport", "Secrets", "UpdateLoops", "Eventor", "CFloor", .product(name: "Logging", package: "swift-log"),
+        "CommandSupport", "Secrets", "UpdateLoops", "Eventor", "CFloor",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
