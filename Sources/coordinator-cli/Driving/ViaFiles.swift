@@ -72,6 +72,18 @@ struct ViaFiles {
   func send(_ words: [String], over session: SSHSession) async throws -> (words: [String], passing: String?) {
     guard !mentions.isEmpty else { return (words, nil) }
     let directory = try await makeDirectory(on: session)
+    do {
+      return (try await send(words, to: directory, over: session), mustStay ? nil : directory)
+    } catch {
+      // In a task of its own: this one may have been cancelled, and would do nothing any more.
+      if !mustStay { await Task { await Self.takeAway(directory, over: session) }.value }
+      throw error
+    }
+  }
+
+  private func send(_ words: [String], to directory: String, over session: SSHSession) async throws
+    -> [String]
+  {
     var (words, sent) = (words, [String: String]())
     for mention in mentions {
       let remote: String
@@ -89,11 +101,11 @@ struct ViaFiles {
       }
       words[mention.place] = mention.prefix + remote
     }
-    return (words, mustStay ? nil : directory)
+    return words
   }
 
-  /// A directory of the login user's own, which nobody else can read or have made before: for a program that stays one that goes by its content, so that a second
-  /// `run` finds the store of the first.
+  /// A directory of the login user's own, which nobody else can read or have made before: for a program that stays one that
+  /// goes by its content, so that a second `run` finds the store of the first.
   private func makeDirectory(on session: SSHSession) async throws -> String {
     let program = mentions.first { $0.prefix.isEmpty }
     let name = mustStay ? try program.map { String(try LocalFile.digest(of: $0.path).prefix(16)) } : nil
@@ -107,14 +119,23 @@ struct ViaFiles {
         else
           directory=$(mktemp -d "${TMPDIR:-/tmp}/eventor-XXXXXX")
         fi && printf '%s\\n' "$directory"
-        """, name ?? ""), limit: 4096)
+        """, name ?? ""), limit: 4096, within: Self.patience)
     guard outcome.end == .exited(0), outcome.text.hasPrefix("/") else {
       throw TransportError(
         .transfer, what: "no directory for the program can be made on \(session.peer.settings.host)",
-        why: neutralised(String(outcome.errorText.prefix(300)), onOneLine: true))
+        why: neutralised(String(outcome.errorText.prefix(300)), onOneLine: true),
+        mend: "see to the space and the permissions of TMPDIR, /tmp and ~/.local/state there")
     }
     return outcome.text
   }
+
+  /// Takes a directory of ``send(_:over:)`` away. What can't be, as the connection is gone, is left: the login user's alone.
+  static func takeAway(_ directory: String, over session: SSHSession) async {
+    _ = try? await session.gather(.script("rm -rf -- \"$1\"", directory), limit: 4096, within: patience)
+  }
+
+  /// How long the host may take for a directory.
+  private static let patience = Duration.seconds(30)
 }
 
 /// Commands that take `--param NAME=@FILE`.
