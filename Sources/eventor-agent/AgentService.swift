@@ -109,7 +109,8 @@ struct AgentService {
     let environment = place.url.withoutPassword(ProcessInfo.processInfo.environment)
     let executor = ProcessExecutor(
       keeper: place.keeper, places: .init(logs: place.logs, files: place.directory + "/files"),
-      cgroups: AgentSettings.cgroups, environment: environment, secrets: [:], credentials: [])
+      cgroups: AgentSettings.cgroups, environment: environment, secrets: [:], credentials: [],
+      openSecret: settings.openSecret)
     var options = HostAgent.Options(host: settings.host, logs: place.logs)
     options.lockFor = settings.lockFor
     options.poll = settings.poll

@@ -121,6 +121,18 @@ class Cluster:
         """Starts a run and returns its id."""
         return self.coordinator("submit", self.write(program), *options).output.strip()
 
+    def agents(self):
+        """What `agent list` tells of the agents, by host."""
+        rows = json.loads(self.coordinator("agent", "list", "--output", "json").output)
+        return {row["host"]: row for row in rows}
+
+    def told(self, host, state, seconds):
+        """Waits until `agent list` tells that the agent of a host is in `state`, but for what a call itself may take no longer
+        than `seconds`."""
+        began = time.monotonic()
+        wait_until(f"`agent list` tells of {host}: {state}", seconds + 5, lambda: self.agents()[host]["state"] == state)
+        self.say(f"`agent list` tells of {host}: {state}, after {time.monotonic() - began:.1f} s")
+
     def status(self, run, *options):
         return json.loads(self.coordinator("status", run, "--json", *options).output)
 

@@ -14,6 +14,8 @@ struct Job: Sendable {
   let precondition: ProcessRequest?
   private let plan: Plan
   private let secrets: [String]
+  /// Why nothing it wrote may be passed on; nil: it may, with its secrets masked.
+  private let withholds: String?
 
   /// Why a task can't even be tried, in a sentence.
   struct Failure: Error {
@@ -24,11 +26,12 @@ struct Job: Sendable {
   init(
     _ claim: Claim, _ context: RunContext, _ step: Program.Step, _ key: TaskKey,
     places: ProcessExecutor.Places, cgroups: CgroupTree?,
-    inherited: [String: String], secrets: [String: String], isNew: Bool = true
+    inherited: [String: String], secrets: [String: String], isNew: Bool = true, withholds: String? = nil
   ) throws(Failure) {
     self.key = key
     plan = context.plan
     self.secrets = secrets.values.filter { !$0.isEmpty }
+    self.withholds = withholds
     let files = StepFiles(of: key, in: places.files)
     self.files = files
     let environment = StepEnvironment(claim: claim, context: context, step: step, secrets: secrets)
@@ -126,6 +129,12 @@ struct Job: Sendable {
     }
     if !secrets.isEmpty { Masking.mask(file: logPath, secrets) }
     outcome.logPath = logPath
+    if let withholds {
+      if outcome.result != nil { outcome.result = .string("***") }
+      outcome.message = [outcome.message, "what it wrote is not shown: \(withholds)"].compactMap { $0 }
+        .joined(separator: "; ")
+      return
+    }
     if let tail = try? StepLog.tail(of: logPath), tail.totalBytes > 0 {
       outcome.tail = Outcome.Tail(text: tail.text, totalBytes: tail.totalBytes)
     }

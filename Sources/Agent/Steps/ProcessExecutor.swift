@@ -31,7 +31,7 @@ public final class ProcessExecutor: StepExecutor {
   private let places: Places
   private let cgroups: CgroupTree?
   private let inherited: [String: String]
-  private let secrets: [String: String]
+  private let secrets: StepSecrets
   private let running = Mutex<[TaskKey: RunningStep]>([:])
   private let ended = Mutex<[TaskKey: Ended]>([:])
   /// Starts that the keeper has not answered, and whether there are to be no more.
@@ -52,14 +52,16 @@ public final class ProcessExecutor: StepExecutor {
   ///   - environment: The environment they inherit; credentials are taken out of it.
   ///   - secrets: Values of secret parameters by name, masked in what they print.
   ///   - credentials: Other texts that no step may inherit, such as a database's password.
+  ///   - openSecret: Gives the value of a secret of this host's vault by its name; blocks.
   public init(
     keeper: Keeper, places: Places, cgroups: CgroupTree? = nil, environment: [String: String],
-    secrets: [String: String], credentials: [String]
+    secrets: [String: String], credentials: [String],
+    openSecret: (@Sendable (String) throws -> String)? = nil
   ) {
     self.keeper = keeper
     self.places = places
     self.cgroups = cgroups
-    self.secrets = secrets
+    self.secrets = StepSecrets(values: secrets, open: openSecret)
     inherited = StepEnvironment.inheritable(environment, without: Array(secrets.values) + credentials)
   }
 
@@ -93,7 +95,8 @@ public final class ProcessExecutor: StepExecutor {
       do throws(Job.Failure) {
         if claim.fence > 1 || claim.recovery > 0 { try endEarlierAttempts(key) }
         let job = try Job(
-          claim, context, step, key, places: places, cgroups: cgroups, inherited: inherited, secrets: secrets)
+          claim, context, step, key, places: places, cgroups: cgroups, inherited: inherited,
+          secrets: secrets.needed(by: step, in: context))
         if let precondition = job.precondition {
           start(precondition, key, timeout: step.timeout) { [self] end in
             if case .exited(0) = end.cause, stopReason(key) == nil { return start(job, step, onEnd) }
@@ -214,9 +217,11 @@ public final class ProcessExecutor: StepExecutor {
       throw Job.Failure(message: "the program has no step '\(claim.task.step)'")
     }
     let key = TaskKey(claim, in: context.run)
+    // It has its secrets. Those that can't be opened any more can't be masked either: then nothing it wrote is passed on.
+    let (values, complaint) = secrets.stillNeeded(by: step, in: context)
     let job = try Job(
       claim, context, step, key, places: Places(logs: places.logs, files: directory), cgroups: nil,
-      inherited: [:], secrets: secrets, isNew: false)
+      inherited: [:], secrets: values, isNew: false, withholds: complaint)
     let foreign = ForeignStep(
       identity: identity, mark: mark, control: journal.map(control), queue: collector)
     // Its lock was taken a moment ago: it holds longer than those that were renewed last.

@@ -83,13 +83,14 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
         status: .usage, what: "--detach", why: "the vault's key was given to this process alone",
         mend: "use a key file, or leave the run to agents: coordinator submit")
     }
+    let secrets = try await storeOptions.secrets(of: values)
     let id =
       continues
       ? try await former(document.program, open.store) : try await submit(document, values, open.store)
     if detach {
       return try await Detached.start(id, file, parameters, running, storeOptions, open, json: json)
     }
-    let driver = try Driver(open, running, storeOptions, secrets: values.secret, passes: maxLoops)
+    let driver = try Driver(open, running, storeOptions, secrets: secrets, passes: maxLoops)
     _ = try await driver.drive(id)
     try await Ending(open: open, json: json, exitCodeFrom: exitCodeFrom).tell(id)
   }
@@ -147,7 +148,8 @@ struct NewRunOptions: ParsableArguments {
 /// `--param`, and where secret values come from.
 struct ParameterOptions: ParsableArguments {
   @Option(
-    name: .customLong("param"), help: "NAME=VALUE of a parameter; NAME=@FILE for a secret one. Repeatable.")
+    name: .customLong("param"),
+    help: "NAME=VALUE of a parameter; for a secret one NAME=@FILE or NAME=@secret:TAG. Repeatable.")
   var texts: [String] = []
 
   func values(for program: Program, former: [String: JSONValue]? = nil) throws -> ParameterValues {
