@@ -10,7 +10,7 @@ struct ViaTests {
   private func withNode(_ body: (Home) async throws -> Void) async throws {
     try await Home.with { home in
       try await home.makeKey()
-      let path = "SetEnv PATH=\(Executable.folder):/usr/bin:/bin"
+      let path = "SetEnv PATH=\(Executable.folder):/usr/bin:/bin HOME=\(home.path)"
       try await Server.with(authorized: [home.publicKey()], path) { server in
         try home.write(
           ".ssh/config",
@@ -82,6 +82,9 @@ struct ViaTests {
       #expect(registered.0 == 0 && registered.1.hasPrefix("sent@sha256:"), "\(registered)")
       #expect(
         try await Tool.run("ls /tmp/eventor-*/sent.yaml 2>/dev/null || true") == "\(home.path)/sent.yaml\n")
+      // What `run` keeps is the program, never the value of a secret parameter.
+      let kept = try await Tool.run("find \(home.path)/.local -type f -path '*/sent/*' -printf '%f\\n'")
+      #expect(kept.contains("sent.yaml\n") && !kept.contains("word"), "\(kept)")
     }
   }
 

@@ -126,11 +126,12 @@ class Cluster:
         rows = json.loads(self.coordinator("agent", "list", "--output", "json").output)
         return {row["host"]: row for row in rows}
 
-    def told(self, host, state, seconds):
-        """Waits until `agent list` tells that the agent of a host is in `state`, but for what a call itself may take no longer
-        than `seconds`."""
+    def told(self, host, states, seconds):
+        """Waits until `agent list` tells that the agent of a host is in one of `states`: no longer than `seconds`, and what a
+        call may take."""
         began = time.monotonic()
-        wait_until(f"`agent list` tells of {host}: {state}", seconds + 5, lambda: self.agents()[host]["state"] == state)
+        state = wait_until(f"`agent list` tells of {host}: {' or '.join(states)}", seconds + 3,
+                           lambda: next((s for s in states if self.agents()[host]["state"] == s), None))
         self.say(f"`agent list` tells of {host}: {state}, after {time.monotonic() - began:.1f} s")
 
     def status(self, run, *options):

@@ -36,10 +36,10 @@ def host_killed(cluster, effort):
             'mark start; if [ "$EVENTOR_STEP_ATTEMPT" -eq 1 ]; then sleep 600; fi; sleep 1; mark end')}}})
         host = first_mark(marks, run, 1, 60).host
         cluster.kill(host)
-        cluster.told(host, "gone", LOCK + TWO_HEARTBEATS)
+        cluster.told(host, ["silent", "gone"], TWO_HEARTBEATS)
         cluster.ended(run, 60 + 20 * LOCK)
         cluster.start(host)
-        cluster.told(host, "live", TWO_HEARTBEATS)
+        cluster.told(host, ["live"], TWO_HEARTBEATS)
         time.sleep(2 * LOCK)
         found = [(mark.attempt, mark.word, mark.host == host) for mark in marks.all(run=run)]
         expect(found == [(1, "start", True), (2, "start", False), (2, "end", False)], f"round {number}: the step left {found}")
