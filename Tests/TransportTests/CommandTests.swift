@@ -44,7 +44,7 @@ struct CommandTests {
 
   @Test("arguments arrive byte for byte")
   func argumentsArrive() async throws {
-    let count = ProcessInfo.processInfo.environment["EVENTOR_TEST_ARGUMENTS"].flatMap { Int($0) } ?? 1500
+    let count = ProcessInfo.processInfo.environment["EVENTOR_TEST_ARGUMENTS"].flatMap { Int($0) } ?? 10_000
     var generator = SystemRandomNumberGenerator()
     try await withServer { session, _ in
       var left = count
