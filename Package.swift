@@ -215,7 +215,8 @@ let package = Package(
       name: "SecretsTests", dependencies: ["Coordinator", "Documents", "Secrets"], swiftSettings: strict),
     // SSH with real servers on loopback, and with hostile ones.
     .testTarget(
-      name: "TransportTests", dependencies: ["Transport", "Digest", "coordinator"], swiftSettings: strict),
+      name: "TransportTests", dependencies: ["Transport", "Digest", "coordinator", "TestSupport"],
+      swiftSettings: strict),
     // The coordinator, its database and its connections killed and cut off at every moment.
     .testTarget(
       name: "CrashTests", dependencies: ["Database", "Drivers", "Engine", "TestSupport"],

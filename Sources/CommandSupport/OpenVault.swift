@@ -1,7 +1,8 @@
-import Coordinator
+public import Coordinator
 public import Database
 public import Documents
-import Secrets
+import Runtime
+public import Secrets
 import Synchronization
 
 /// The vault of this process's configuration, opened once: a key that was typed or came by a descriptor does not come
@@ -56,6 +57,40 @@ public enum OpenVault {
 }
 
 extension SecretBytes: PasswordKeeper {}
+
+extension OpenVault {
+  /// The secret `name` as the value of a secret parameter, for the environment of steps. Blocks.
+  ///
+  /// One that opens a store is refused: whoever may submit a program is not to have it handed out by the agents.
+  ///
+  /// - Parameter stores: Stores as the caller named them, beside those of the configuration.
+  /// - Throws: ``SecretError``.
+  public static func parameter(
+    _ name: String, of configuration: Configuration, stores: [String] = [], _ offer: KeyOffer
+  ) throws -> String {
+    let texts = stores + configuration.databases.values + [configuration.store].compactMap { $0 }
+    guard !texts.contains(where: { configuration.secretName(in: $0) == name }) else {
+      throw SecretError(
+        .badValue, "secret '\(name)'", "it opens a store, and is for no step",
+        "keep what the step needs as another secret: coordinator secret set NAME")
+    }
+    return try secret(name, of: configuration, offer).withBytes { String(decoding: $0, as: UTF8.self) }
+  }
+}
+
+extension StoreOptions {
+  /// The secret values among `values`, for steps that this process carries out.
+  ///
+  /// - Throws: ``SecretError``.
+  public func secrets(of values: ParameterValues) async throws -> [String: String] {
+    guard !values.references.isEmpty else { return values.secret }
+    let configuration = try configuration()
+    return try await SerialWorker(name: "vault").run {
+      [stores = [store].compactMap { $0 }, offer = key.offer] in
+      try values.secrets { try OpenVault.parameter($0, of: configuration, stores: stores, offer) }
+    }
+  }
+}
 
 extension Configuration {
   static let secretPrefix = "secret:"

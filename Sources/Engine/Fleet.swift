@@ -25,6 +25,8 @@ public struct AgentRecord: Sendable, Hashable {
     case live
     /// It finishes what runs and takes nothing new.
     case draining
+    /// It has missed two of its reports, and may still come back to its locks.
+    case silent
     /// It has not reported for longer than its locks last.
     case gone
     /// It said goodbye.

@@ -42,13 +42,8 @@ struct ProgramSubmitCommand: AsyncParsableCommand {
 
   func run() async throws {
     let content = try ProgramCommand.checked().contentForAgents(installedAt: installed.installedAt)
-    if let secret = content.parameters.first(where: \.secret) {
-      throw CommandFailure(
-        status: .usage, what: "parameter '\(secret.name)' is secret",
-        why: "agents can't be given its value, and the store keeps none in clear",
-        mend: "run the program here: \(content.name) run")
-    }
     let values = try parameters.values(for: content)
+    try values.checkForAgents(content)
     let open = try await storeOptions.open(fallback: ProgramCommand.ownStore, makes: true)
     let version = try await open.store.register(content, by: Person.name)
     let id = try await open.store.submit(

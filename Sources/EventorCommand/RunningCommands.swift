@@ -53,11 +53,12 @@ struct ProgramRunCommand: AsyncParsableCommand, RunsSteps {
     try Ending.check(exitCodeFrom: exitCodeFrom, of: program)
     let values = try parameters.values(for: program)
     let open = try await storeOptions.open(fallback: ProgramCommand.ownStore, makes: true)
+    let secrets = try await storeOptions.secrets(of: values)
     let id =
       continues
       ? try await newRun.former(of: program.name, open.store)
       : try await newRun.begin(program, values, running, open.store)
-    try await Driver(open, running, storeOptions, secrets: values.secret, passes: maxLoops).drive(id)
+    try await Driver(open, running, storeOptions, secrets: secrets, passes: maxLoops).drive(id)
     try await Ending(open: open, json: json, exitCodeFrom: exitCodeFrom).tell(id)
   }
 }

@@ -190,6 +190,9 @@ extension SQLStore {
             .stopped
           } else if silent > Int64(Fleet.silence) * lockFor {
             .gone
+          } else if silent > lockFor / 3 * 2 {
+            // It reports three times in the life of a lock.
+            .silent
           } else {
             drain == nil ? .live : .draining
           }

@@ -85,7 +85,7 @@ extension SQLStore {
     if let secret = program.parameters.first(where: \.secret) {
       throw StoreError(
         .invalid, "schedule '\(first.name)' can't start a run: parameter '\(secret.name)' is secret",
-        hint: "this version can't hand secrets to agents; let the step read it from a file")
+        hint: "nobody is there to say which secret it is; let the step read it from a file")
     }
     for schedule in schedules { _ = try schedule.timetable() }
   }

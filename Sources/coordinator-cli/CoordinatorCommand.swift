@@ -13,7 +13,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         coordinator --via s1 status latest
 
       With --via HOST (or EVENTOR_VIA) any command is carried out by the coordinator of that host, reached over SSH; \
-      --accept-new, --ssh-config and --ssh-timeout say how, as for `ssh check`.
+      --accept-new, --ssh-config and --ssh-timeout say how, as for `ssh check`. One that only reports takes several --via.
 
       Results go to standard output, everything else to standard error. Exit codes: 0 success, 1 the run failed, \
       2 usage or a bad file, 3 not found, 4 database unreachable or refused, 5 SSH unreachable or refused, \

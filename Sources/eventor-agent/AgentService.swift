@@ -111,7 +111,7 @@ struct AgentService {
     let executor = ProcessExecutor(
       keeper: place.keeper, places: .init(logs: place.logs, files: place.directory + "/files"),
       cgroups: AgentSettings.cgroups, environment: environment, secrets: [:], credentials: [],
-      notes: StepNotes(store: store, log: log))
+      notes: StepNotes(store: store, log: log), openSecret: settings.openSecret)
     var options = HostAgent.Options(host: settings.host, logs: place.logs)
     options.lockFor = settings.lockFor
     options.poll = settings.poll

@@ -30,6 +30,8 @@ struct AgentSettings {
   let retention: TimeSpan?
   let once: Bool
   let log: Logger
+  /// Opens a secret of this host's vault, for the environment of steps; blocks.
+  let openSecret: @Sendable (String) throws -> String
   private let urls: [StoreURL]
   private let work: String
   private let logs: String
@@ -71,6 +73,9 @@ struct AgentSettings {
     let texts =
       command.store.isEmpty
       ? [configuration.store ?? "sqlite:" + Places.state + "/eventor.db"] : command.store
+    openSecret = { [offer = command.key.offer] name in
+      try OpenVault.parameter(name, of: configuration, stores: texts, offer)
+    }
     urls = try texts.map { text in
       let url = try configuration.located(text, as: "store", key: command.key.offer).url
       StoreOptions.warnOfPassword(in: command.store.first { $0 == text }, url)

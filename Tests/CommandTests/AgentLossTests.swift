@@ -29,6 +29,31 @@ struct AgentLossTests {
     }
   }
 
+  @Test(
+    "an agent that stands still is silent and then gone, and lives again when it goes on",
+    arguments: TestStore.all)
+  func standsStill(kind: TestStore.Kind) async throws {
+    try await World.with(kind) { world in
+      let agent = try await world.agent("s1", ["--lock-for", "3s"])
+      func told(_ state: String) async throws {
+        for _ in 0..<1200 {
+          let list = try await world.run(
+            "agent", "list", "--output", "tsv", "--columns", "state", "--no-header")
+          if list.stdout == state + "\n" { return }
+          try await Task.sleep(for: .milliseconds(25))
+        }
+        Issue.record("agent list never told: \(state)")
+      }
+      try await told("live")
+      agent.signal(SIGSTOP)
+      for state in ["silent", "gone"] { try await told(state) }
+      agent.signal(SIGCONT)
+      try await told("live")
+      await agent.stop()
+      try await told("stopped")
+    }
+  }
+
   @Test("agents killed and restarted all the while lose nothing and repeat nothing", arguments: TestStore.all)
   func killed(kind: TestStore.Kind) async throws {
     let tasks = Scale.count(kind == .sqlite ? 150 : 300, full: 20_000)

@@ -138,6 +138,7 @@ struct LookingTests {
       #expect(await call.answer().code == 0)
       let answer = await watching.answer()
       #expect(answer.code == 0, "\(answer)")
+      #expect(!answer.stdout.contains("\n\n"), "\(answer)")
       let decoder = JSONDecoder()
       decoder.keyDecodingStrategy = .convertFromSnakeCase
       let reports = try answer.lines.map { try decoder.decode(Report.self, from: Data($0.utf8)) }

@@ -64,14 +64,14 @@ struct VaultStoreTests {
       let files = try world.files(holding: password)
       #expect(files.names.isEmpty, "\(files)")
       #expect(files.count > 10)
-      let rows = try await dump(world.url)
+      let rows = try await Self.dump(world.url)
       #expect(rows.count > 5)
       #expect(!rows.contains { $0.contains(password) })
     }
   }
 
   /// Every row of every table of the store, as text.
-  private func dump(_ url: StoreURL) async throws -> [String] {
+  static func dump(_ url: StoreURL) async throws -> [String] {
     let pool = Pool(url: url, driver: Drivers.driver(for: url), size: 1)
     let rows = try await pool.run { session in
       let place =

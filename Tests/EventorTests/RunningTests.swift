@@ -1,4 +1,5 @@
 import Foundation
+import Model
 import TestSupport
 import Testing
 
@@ -349,6 +350,40 @@ struct RunningTests {
       let run = try await program.run(options: world.options).required()
       #expect(await seen.all.sorted() == ["1/1/1 1", "1/1/2 2", "1/2/1 1", "1/2/2 2"])
       #expect(run.report.loops.count == 3)
+    }
+  }
+
+  @Test(
+    "what is submitted has its defaults, and of a secret the name of it in a vault alone",
+    arguments: TestStore.all
+  )
+  func submitted(kind: TestStore.Kind) async throws {
+    var program = EventProgram("submitted")
+    let x = program.parameter("x", default: 1)
+    _ = program.parameter("y", default: ["a"])
+    let hush = program.secret("hush")
+    program.step("reads", host: "s1", options: StepOptions { $0.environment = ["HUSH": hush.reference] }) {
+      _ in
+    }
+    try await World.with(kind) { world in
+      let store = world.options.store
+      await #expect(throws: RunRefused.self) { try await program.submit(to: store) }
+      await #expect(throws: RunRefused.self) {
+        try await program.submit(to: store, parameters: [hush.set("in clear")])
+      }
+      await #expect(throws: RunRefused.self) {
+        try await program.run(parameters: [hush.set(fromVault: "name")], options: world.options)
+      }
+      let run = try await program.submit(
+        to: store, parameters: [x.set(2), hush.set(fromVault: "name")], options: RunOptions { $0.runID = "r" }
+      )
+      let outcome = try await run.now()
+      #expect(run.id == "r" && outcome.status == .running)
+      #expect(outcome.report.run.parameters["x"] == .integer(2))
+      #expect(outcome.report.run.parameters["y"] == .array([.string("a")]))
+      #expect(outcome.report.run.parameters["hush"] == .string("@secret:name"))
+      try await run.cancel()
+      #expect(try await run.outcome().status == .cancelled)
     }
   }
 

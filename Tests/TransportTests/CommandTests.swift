@@ -44,7 +44,7 @@ struct CommandTests {
 
   @Test("arguments arrive byte for byte")
   func argumentsArrive() async throws {
-    let count = ProcessInfo.processInfo.environment["EVENTOR_TEST_ARGUMENTS"].flatMap { Int($0) } ?? 1500
+    let count = ProcessInfo.processInfo.environment["EVENTOR_TEST_ARGUMENTS"].flatMap { Int($0) } ?? 10_000
     var generator = SystemRandomNumberGenerator()
     try await withServer { session, _ in
       var left = count
@@ -219,14 +219,16 @@ struct CommandTests {
     }
   }
 
-  @Test("what a login shell prints of its own does not hide the command's process id")
+  @Test(
+    "what a login shell prints of its own neither hides the command's process id nor is output of the command"
+  )
   func talkativeShell() {
     var mark = ProcessMark()
     let line = Array("welcome\n\(mark.text) 4711\nout".utf8)
     var passed: [UInt8] = []
     for byte in line { passed += mark.passing([byte]) }
     #expect(mark.process == 4711)
-    #expect(String(decoding: passed, as: UTF8.self) == "welcome\nout")
+    #expect(String(decoding: passed, as: UTF8.self) == "out")
     var silent = ProcessMark()
     #expect(silent.passing(Array("no mark".utf8)[...]).isEmpty)
     #expect(silent.rest().map { String(decoding: $0, as: UTF8.self) } == "no mark")

@@ -56,6 +56,99 @@ struct ConfigurationTests {
     }
   }
 
+  /// The examples of ssh_config(5) of OpenSSH 9.2, each in the section where the page has it, and the file that Debian
+  /// installs. What is no line of a configuration there, but a value or a pattern, stands behind its keyword.
+  private static let manualPage = """
+    # PATTERNS
+    Host *.co.uk
+      User british
+    Host 192.168.0.?
+      User local
+    Host !*.dialup.example.com *.example.com
+      User organization
+    Host !host1 !host2
+      User nobody
+    Host !host1 !host2 *
+      User somebody
+    Host *
+
+    # CanonicalizePermittedCNAMEs, CASignatureAlgorithms, Ciphers, KexAlgorithms, LogVerbose, MACs, PreferredAuthentications
+    CanonicalizePermittedCNAMEs *.a.example.com:*.b.example.com,*.c.example.com
+    CASignatureAlgorithms ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,sk-ssh-ed25519@openssh.com
+    Ciphers chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com
+    KexAlgorithms sntrup761x25519-sha512,curve25519-sha256@libssh.org,diffie-hellman-group-exchange-sha256
+    LogVerbose kex.c:*:1000,*:kex_exchange_identification():*,packet.c:*
+    MACs umac-64-etm@openssh.com,hmac-sha2-256-etm@openssh.com
+    PreferredAuthentications gssapi-with-mic,hostbased,publickey,keyboard-interactive,password
+
+    # ProxyCommand: for an HTTP proxy at 192.0.2.0
+    Host proxied
+      ProxyCommand /usr/bin/nc -X connect -x 192.0.2.0:8080 %h %p
+
+    # ServerAliveCountMax: "if, for example, ServerAliveInterval is set to 15"
+    Host alive
+      ServerAliveInterval 15
+
+    # ControlPersist, PermitRemoteOpen, RemoteForward, SetEnv, UserKnownHostsFile, Match, as the text has them
+    Host *
+      ControlPath ~/.ssh/master-%r@%h:%p
+      ControlPersist 1h
+      IPQoS af21 cs1
+      PermitRemoteOpen any
+      RekeyLimit default none
+      RemoteForward [::1]:8080 localhost:80
+      SetEnv FOO="bar baz" LANG=C
+      UserKnownHostsFile ~/.ssh/known_hosts ~/.ssh/known_hosts2
+      XAuthLocation /usr/bin/xauth
+    Match originalhost "*.example.org" exec "test %p = 42" user root,admin
+      IdentityFile ~/.ssh/id_%r
+
+    # /etc/ssh/ssh_config
+    Include /etc/ssh/ssh_config.d/*.conf
+    Host *
+    #   ForwardAgent no
+    #   IdentityFile ~/.ssh/id_ed25519
+    #   ProxyCommand ssh -q -W %h:%p gateway.example.com
+        SendEnv LANG LC_*
+        HashKnownHosts yes
+        GSSAPIAuthentication yes
+    """
+
+  @Test(
+    "the examples of OpenSSH's manual page mean here what they mean there",
+    arguments: [
+      ("www.co.uk", "british"), ("192.168.0.7", "local"), ("192.168.0.17", "somebody"),
+      ("pc.example.com", "organization"), ("pc.dialup.example.com", "somebody"), ("host1", "me"),
+      ("host3", "somebody"),
+    ])
+  func manualPage(host: String, user: String) async throws {
+    try await Home.with { home in
+      let settings = try settings(Self.manualPage, host, in: home)
+      // "A negated match will never produce a positive result by itself": !host1 !host2 is nobody.
+      #expect(settings.user == user)
+      #expect(settings.serverAliveInterval == .seconds(15))
+      #expect(
+        settings.userKnownHostsFiles == [home.path + "/.ssh/known_hosts", home.path + "/.ssh/known_hosts2"])
+      #expect(settings.hashKnownHosts)
+      #expect(settings.notes.count == 1 && settings.notes[0].contains("Match is not evaluated"))
+      // As ssh itself reads it, which would look up the names of one of the examples.
+      let theirs = try await Tool.run(
+        "cd \(home.path)/.ssh; sed /^Canonicalize/d config >theirs; ssh -G -F theirs \(host) 2>&1 | grep '^user '"
+      )
+      #expect(theirs == (user == "me" ? "user \(NSUserName())\n" : "user \(user)\n"))
+    }
+  }
+
+  @Test("the proxy of the manual page's example is refused for the hosts it is for")
+  func manualPageProxy() async throws {
+    try await Home.with { home in
+      let error = #expect(throws: TransportError.self) {
+        try settings(Self.manualPage, "proxied", in: home)
+      }
+      #expect(error?.why.contains("ProxyCommand is not carried out here") == true)
+    }
+  }
+
   @Test("without a word in the configuration, things are as ssh has them")
   func defaults() async throws {
     try await Home.with { home in
@@ -174,6 +267,20 @@ struct ConfigurationTests {
       #expect(jump.proxyJump.map(\.host) == ["gate"])
       #expect(try settings("ProxyCommand none\nProxyJump gate", "s1", in: home).proxyJump.isEmpty)
       #expect(try settings("ProxyJump none\nProxyCommand nc", "s1", in: home).proxyJump.isEmpty)
+    }
+  }
+
+  @Test("a file that is included may be written to by nobody else either")
+  func includedOwner() async throws {
+    try await Home.with { home in
+      try home.makeFolder(".ssh/more")
+      let included = try home.write(".ssh/more/10.conf", "Port 3\n")
+      #expect(try settings("Include more/*.conf", "h", in: home).port == 3)
+      chmod(included, 0o666)
+      let error = #expect(throws: TransportError.self) {
+        try settings("Include more/*.conf", "h", in: home)
+      }
+      #expect(error?.what == included && error?.mend.contains("chmod 600") == true)
     }
   }
 

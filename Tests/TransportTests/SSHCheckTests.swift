@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -126,6 +127,24 @@ struct SSHCheckTests {
         #expect(answer.contains("ok    \(server.destination): ssh-ed25519"), "\(answer)")
         #expect(answer.contains("passphrase for \(home.path)/.ssh/id_ed25519: "), "\(answer)")
         #expect(!answer.contains("sesame") && !answer.contains("wrong"), "\(answer)")
+      }
+    }
+  }
+
+  @Test(
+    "Ctrl-C at the question for a passphrase is the end at once, and the terminal shows again what is typed")
+  func interruptedPassphrase() async throws {
+    try await Home.with { home in
+      try await home.makeKey(passphrase: "open sesame")
+      try await Server.with(authorized: [home.publicKey()]) { server in
+        let words = TerminalDialogue.words(
+          [Executable.coordinator, "ssh", "check", server.destination, "--accept-new"],
+          [("passphrase for", "half of it\u{3}")])
+        let call = words.map { ShellWord.quoted($0) }.joined(separator: " ")
+        let outcome = try TerminalDialogue.outcome(
+          await Tool.run("unset SSH_AUTH_SOCK; cd \(home.path); HOME=\(home.path) \(call)"))
+        #expect(outcome.code == 128 + SIGINT, "\(outcome)")
+        #expect(outcome.echo && !outcome.seen.contains("half"), "\(outcome)")
       }
     }
   }

@@ -10,7 +10,7 @@ struct ViaTests {
   private func withNode(_ body: (Home) async throws -> Void) async throws {
     try await Home.with { home in
       try await home.makeKey()
-      let path = "SetEnv PATH=\(Executable.folder):/usr/bin:/bin"
+      let path = "SetEnv PATH=\(Executable.folder):/usr/bin:/bin HOME=\(home.path)"
       try await Server.with(authorized: [home.publicKey()], path) { server in
         try home.write(
           ".ssh/config",
@@ -82,6 +82,74 @@ struct ViaTests {
       #expect(registered.0 == 0 && registered.1.hasPrefix("sent@sha256:"), "\(registered)")
       #expect(
         try await Tool.run("ls /tmp/eventor-*/sent.yaml 2>/dev/null || true") == "\(home.path)/sent.yaml\n")
+      // What `run` keeps is the program, never the value of a secret parameter.
+      let kept = try await Tool.run("find \(home.path)/.local -type f -path '*/sent/*' -printf '%f\\n'")
+      #expect(kept.contains("sent.yaml\n") && !kept.contains("word"), "\(kept)")
+    }
+  }
+
+  @Test("secrets go into the vault of another host through one pipe")
+  func secrets() async throws {
+    try await Home.with { home in
+      try await home.makeKey()
+      for name in ["there", ".config/eventor"] { try home.makeFolder(name) }
+      try home.write(".config/eventor/eventor.yaml", "")
+      let setting = "SetEnv PATH=\(Executable.folder):/usr/bin:/bin HOME=\(home.path)/there"
+      try await Server.with(authorized: [home.publicKey()], setting) { server in
+        try home.write(
+          ".ssh/config",
+          "Host node\n  HostName 127.0.0.1\n  Port \(server.port)\n  StrictHostKeyChecking accept-new\n")
+        let out = try await Tool.run(
+          """
+          unset SSH_AUTH_SOCK EVENTOR_VIA; cd \(home.path); export HOME=\(home.path); c=\(Executable.coordinator)
+          $c secret init >ours && printf hunter2 | $c secret set prod || exit
+          $c --via node secret init >theirs || exit
+          $c secret export --for "$(cat theirs)" | $c --via node secret import || exit
+          $c --via node secret list --output tsv --no-header --columns name || exit
+          # What the other host has, opened here again.
+          $c --via node secret export --for "$(cat ours)" | $c secret import
+          """)
+        #expect(out.contains("added: prod\nprod\nunchanged: prod\n"), "\(out)")
+        #expect(!out.contains("hunter2"))
+        #expect(access(home.path + "/there/.config/eventor/secrets.yaml", F_OK) == 0)
+      }
+    }
+  }
+
+  @Test("what the login shell there prints is no output of the command, and in nobody's way")
+  func talkativeShell() async throws {
+    try await Home.with { home in
+      try await home.makeKey()
+      try home.write(".bashrc", "echo welcome\n")
+      let setting = "SetEnv PATH=\(Executable.folder):/usr/bin:/bin HOME=\(home.path)"
+      try await Server.with(authorized: [home.publicKey()], setting) { server in
+        try home.write("good.yaml", "program: good\nsteps: {a: {}}\n")
+        let words = ["graph", "good.yaml", "--format", "dot"]
+        let there = try await home.coordinator(words + ["--via", server.destination, "--accept-new"])
+        let here = try await home.coordinator(words)
+        #expect(there.code == 0 && there.out == here.out, "\(there)")
+      }
+    }
+  }
+
+  @Test("files that could be sent in part only are taken away again")
+  func sentInPart() async throws {
+    try await Home.with { home in
+      try await home.makeKey()
+      try home.makeFolder("there")
+      // No file of more than 100 blocks can be written there.
+      let setting =
+        "Subsystem sftp ulimit -f 100; exec /usr/lib/openssh/sftp-server\n"
+        + "SetEnv PATH=\(Executable.folder):/usr/bin:/bin TMPDIR=\(home.path)/there"
+      try await Server.with(authorized: [home.publicKey()], setting) { server in
+        try home.write("a.yaml", "program: a\nsteps: {a: {}}\n")
+        truncate(try home.write("b.yaml", ""), 64 << 20)
+        let answer = try await home.coordinator(
+          ["validate", "a.yaml", "b.yaml", "--via", server.destination, "--accept-new"])
+        #expect(answer.code != 0 && answer.err.hasPrefix("error: "), "\(answer)")
+        let left = try FileManager.default.contentsOfDirectory(atPath: home.path + "/there")
+        #expect(left.isEmpty, "\(left)")
+      }
     }
   }
 

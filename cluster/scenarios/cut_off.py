@@ -8,6 +8,11 @@ from scenario import scenario
 
 LOCK = 3  # seconds: short, so that a round is
 SHORT_LOCKS = ("--lock-for", f"{LOCK}s")
+# An agent reports three times in the life of a lock.
+TWO_HEARTBEATS = 2 * LOCK / 3
+# An agent that was cut off tries again after at most 2 s, and the first packets of that are lost with the network: what is nothing
+# beside the heartbeats of usual locks, is much beside these.
+RECONNECTING = 4
 ANYWHERE = {"any": {"hosts": ["s1", "s2", "s3"]}}
 
 
@@ -41,7 +46,9 @@ def partition_stop(cluster, effort):
         cluster.ended(run, 60)
         before = [mark.time for mark in marks.all(run=run, attempt=1)]
         cluster.say(f"round {number}: {second.time - before[-1]:.3f} s between the attempts")
+        cluster.told(host, ["silent", "gone"], 0)
         cluster.heal(host)
+        cluster.told(host, ["live"], TWO_HEARTBEATS + RECONNECTING)
         expect(not (overlaps := marks.overlaps(run)), f"round {number}: {overlaps}")
         # The first comes back and must neither end the task again nor go on.
         time.sleep(1)
@@ -66,8 +73,11 @@ def partition_keep(cluster, effort):
             "next": {"host": "s2", "on": "over", "shell": marks.shell("mark start")}}, "events": {"over": {}}})
         first_mark(marks, run, 1, 60)
         cluster.partition("s1", *(["--from-db"] if number % 4 >= 2 else []))
-        time.sleep(3 * LOCK)
+        healing = time.monotonic() + 3 * LOCK
+        cluster.told("s1", ["silent", "gone"], TWO_HEARTBEATS)
+        time.sleep(max(0, healing - time.monotonic()))
         cluster.heal("s1")
+        cluster.told("s1", ["live"], TWO_HEARTBEATS + RECONNECTING)
         report = cluster.ended(run, lasts + 60)
         work = marks.all(run=run, step="work")
         expect([mark.word for mark in work] == ["start", "end"], f"round {number}: the step left {[m[4:] for m in work]}")
@@ -90,10 +100,12 @@ def late(cluster, effort):
             'printf %s "$EVENTOR_STEP_ATTEMPT" >"$EVENTOR_RESULT_FILE"')}}})
         host = first_mark(marks, run, 1, 60).host
         cluster.pause(host)
+        cluster.told(host, ["silent", "gone"], TWO_HEARTBEATS)
         second = first_mark(marks, run, 2, 20 * LOCK)
         expect(second.host != host, f"attempt 2 is on {host}, whose agent stands still")
         time.sleep(LOCK)
         cluster.resume(host)
+        cluster.told(host, ["live"], TWO_HEARTBEATS)
         cluster.ended(run, 60)
         time.sleep(LOCK)
         (task,) = cluster.tasks(run)

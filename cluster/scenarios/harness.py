@@ -121,6 +121,19 @@ class Cluster:
         """Starts a run and returns its id."""
         return self.coordinator("submit", self.write(program), *options).output.strip()
 
+    def agents(self):
+        """What `agent list` tells of the agents, by host."""
+        rows = json.loads(self.coordinator("agent", "list", "--output", "json").output)
+        return {row["host"]: row for row in rows}
+
+    def told(self, host, states, seconds):
+        """Waits until `agent list` tells that the agent of a host is in one of `states`: no longer than `seconds`, and what a
+        call may take."""
+        began = time.monotonic()
+        state = wait_until(f"`agent list` tells of {host}: {' or '.join(states)}", seconds + 3,
+                           lambda: next((s for s in states if self.agents()[host]["state"] == s), None))
+        self.say(f"`agent list` tells of {host}: {state}, after {time.monotonic() - began:.1f} s")
+
     def status(self, run, *options):
         return json.loads(self.coordinator("status", run, "--json", *options).output)
 

@@ -1,7 +1,7 @@
 """Agents that are killed, and hosts that lose their power."""
 import time
 
-from cut_off import ANYWHERE, LOCK, SHORT_LOCKS, first_mark
+from cut_off import ANYWHERE, LOCK, SHORT_LOCKS, TWO_HEARTBEATS, first_mark
 from harness import expect, wait_until
 from marks import Marks
 from scenario import scenario
@@ -36,8 +36,10 @@ def host_killed(cluster, effort):
             'mark start; if [ "$EVENTOR_STEP_ATTEMPT" -eq 1 ]; then sleep 600; fi; sleep 1; mark end')}}})
         host = first_mark(marks, run, 1, 60).host
         cluster.kill(host)
+        cluster.told(host, ["silent", "gone"], TWO_HEARTBEATS)
         cluster.ended(run, 60 + 20 * LOCK)
         cluster.start(host)
+        cluster.told(host, ["live"], TWO_HEARTBEATS)
         time.sleep(2 * LOCK)
         found = [(mark.attempt, mark.word, mark.host == host) for mark in marks.all(run=run)]
         expect(found == [(1, "start", True), (2, "start", False), (2, "end", False)], f"round {number}: the step left {found}")

@@ -1,4 +1,5 @@
 """Hosts that have nothing but sshd, and a client that reaches them by SSH alone."""
+import concurrent.futures
 import json
 import re
 import shutil
@@ -180,10 +181,17 @@ def client(cluster, effort):
             f"mark ran; echo tries; sleep 2; test -e '{flag}' || exit 9")},
         "third": {"host": "s3", "after": ["second"], "shell": marks.shell("mark ran; echo third")}}}
     run = client.via("s1", "submit", client.write(program)).output.strip()
-    followed = client.via("s3", "logs", run, "--follow")
+    # Both while it runs, and to its end.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        watching = pool.submit(client.via, "s2", "status", run, "--watch", "--json")
+        followed = client.via("s3", "logs", run, "--follow")
+        watched = [json.loads(line)["run"]["status"] for line in watching.result().output.splitlines()]
     expect("from s1" in followed.output and "tries" in followed.output, f"logs --follow printed: {followed.output}")
-    watched = client.via("s2", "status", run, "--watch")
-    expect("failure" in watched.output, f"status --watch printed: {watched.output}")
+    expect(len(watched) > 1 and watched[0] == "running" and watched[-1] == "failure", f"status --watch told: {watched}")
+    # Of several hosts at once, each in its line.
+    told = [json.loads(line) for line in client.call("--via", "s1", "--via", "s2", "runs", "--json").output.splitlines()]
+    expect([line["host"] for line in told] == ["s1", "s2"] and all(run in json.dumps(line["output"]) for line in told),
+           f"runs of two hosts: {told}")
     expect(client.via("s2", "wait", run, accept=None).code == 1, "wait for a failed run does not end with 1")
     expect(client.via("s1", "status", "no-such-run", accept=None).code == 3, "an unknown run is not 3")
     expect(client.via("s1", "submit", "/dev/shm/none.yaml", accept=None).code in (2, 3), "a file that is nowhere is accepted")

@@ -70,7 +70,13 @@ extension HostAgentLoop {
   private mutating func publish(_ group: inout Group) {
     var outputs: [(run: String, claim: Claim)] = []
     for run in followed {
-      for held in desks[run]?.held.values.map({ $0 }) ?? [] { outputs.append((run, held.claim)) }
+      guard let desk = desks[run], let context = desk.context else { continue }
+      for held in desk.held.values {
+        // What is under way can't be masked: half of a secret may be written. It is shown when the step has ended.
+        let step = context.plan.steps[held.claim.task.step]?.definition
+        if step.map({ StepSecrets.isGiven(to: $0, in: context) }) == true { continue }
+        outputs.append((run, held.claim))
+      }
     }
     guard !outputs.isEmpty else { return }
     start(.publishing, &group) { [outputs] agent in try await agent.publish(outputs) }

@@ -42,7 +42,7 @@ public final class SensorProbe: Sendable {
         keeper.killTree(handle.ticket, SIGKILL)
       }
     }
-    let output = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let output = Self.beginning(of: path)
     let first = output.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
     switch end.cause {
     case .exited(0):
@@ -55,5 +55,13 @@ public final class SensorProbe: Sendable {
     case .signalled(let signal): return Reading(message: "it was ended by \(Signal.name(signal))")
     case .notStarted(let why), .lost(let why): return Reading(message: why)
     }
+  }
+
+  /// The first bytes of a file: a sensor may print more than anybody wants to hold. Not by `String(contentsOfFile:)`, which
+  /// loses 4 KiB with each empty file, as of a sensor that prints nothing.
+  private static func beginning(of path: String) -> String {
+    guard let file = FileHandle(forReadingAtPath: path) else { return "" }
+    defer { try? file.close() }
+    return String(decoding: (try? file.read(upToCount: 4096)) ?? Data(), as: UTF8.self)
   }
 }

@@ -16,6 +16,8 @@ struct Job: Sendable {
   let function: Program.FunctionCall?
   private let plan: Plan
   private let secrets: [String]
+  /// Why nothing it wrote may be passed on; nil: it may, with its secrets masked.
+  private let withholds: String?
 
   /// Why a task can't even be tried, in a sentence.
   struct Failure: Error {
@@ -26,11 +28,12 @@ struct Job: Sendable {
   init(
     _ claim: Claim, _ context: RunContext, _ step: Program.Step, _ key: TaskKey,
     places: ProcessExecutor.Places, cgroups: CgroupTree?,
-    inherited: [String: String], secrets: [String: String], isNew: Bool = true
+    inherited: [String: String], secrets: [String: String], isNew: Bool = true, withholds: String? = nil
   ) throws(Failure) {
     self.key = key
     plan = context.plan
     self.secrets = secrets.values.filter { !$0.isEmpty }
+    self.withholds = withholds
     let files = StepFiles(of: key, in: places.files)
     self.files = files
     if case .function(let call) = step.action { function = call } else { function = nil }
@@ -81,6 +84,9 @@ struct Job: Sendable {
     }
   }
 
+  /// What may be shown of a text that it wrote; nil: nothing.
+  @Sendable func shown(_ text: String) -> String? { withholds == nil ? Masking.mask(text, secrets) : nil }
+
   /// What the end of its process means for the task.
   func outcome(of end: ProcessEnd, stop: (reason: String, isTimeout: Bool)?) -> Outcome {
     var outcome = Outcome(.failure)
@@ -111,7 +117,7 @@ struct Job: Sendable {
       outcome.message = "ended because its agent could not reach the store (on_cut_off: stop)"
     }
     outcome.wasCutOff = end.wasCutOff
-    if function != nil, outcome.status == .failure, outcome.message == nil {
+    if function != nil, outcome.status == .failure, outcome.message == nil, withholds == nil {
       outcome.message = files.readFailure()
     }
     if end.outOfReach > 0 {
@@ -137,6 +143,12 @@ struct Job: Sendable {
     }
     if !secrets.isEmpty { Masking.mask(file: logPath, secrets) }
     outcome.logPath = logPath
+    if let withholds {
+      if outcome.result != nil { outcome.result = .string("***") }
+      outcome.message = [outcome.message, "what it wrote is not shown: \(withholds)"].compactMap { $0 }
+        .joined(separator: "; ")
+      return
+    }
     if let tail = try? StepLog.tail(of: logPath), tail.totalBytes > 0 {
       outcome.tail = Outcome.Tail(text: tail.text, totalBytes: tail.totalBytes)
     }

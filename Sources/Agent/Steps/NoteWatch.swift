@@ -11,6 +11,7 @@ final class NoteWatch: Sendable {
   private struct Watched {
     let path: String
     let limit: TimeSpan?
+    let shown: @Sendable (String) -> String?
     let onSilence: @Sendable () -> Void
     /// The file's last change that was seen.
     var stamp: [Int] = []
@@ -32,10 +33,17 @@ final class NoteWatch: Sendable {
     self.post = post
   }
 
-  /// Watches the file at `path`. `onSilence` is called once if it has not changed for `limit`.
-  func add(_ key: TaskKey, path: String, limit: TimeSpan?, onSilence: @escaping @Sendable () -> Void) {
+  /// Watches the file at `path`.
+  ///
+  /// - Parameters:
+  ///   - limit: `onSilence` is called once if it has not changed for so long.
+  ///   - shown: What may be shown of a message; nil: nothing.
+  func add(
+    _ key: TaskKey, path: String, limit: TimeSpan?, shown: @escaping @Sendable (String) -> String?,
+    onSilence: @escaping @Sendable () -> Void
+  ) {
     let begins = state.withLock { state in
-      state.watched[key] = Watched(path: path, limit: limit, onSilence: onSilence)
+      state.watched[key] = Watched(path: path, limit: limit, shown: shown, onSilence: onSilence)
       defer { state.isLooking = true }
       return !state.isLooking
     }
@@ -72,7 +80,7 @@ final class NoteWatch: Sendable {
         if let data = FileManager.default.contents(atPath: watched.path), !data.isEmpty,
           let note = try? JSONDecoder().decode(FunctionNote.self, from: data)
         {
-          post(key, note)
+          post(key, FunctionNote(fraction: note.fraction, message: note.message.flatMap(watched.shown)))
         }
         state.withLock { state in
           state.watched[key]?.stamp = stamp

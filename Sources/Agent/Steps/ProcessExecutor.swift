@@ -35,7 +35,7 @@ public final class ProcessExecutor: StepExecutor {
   private let places: Places
   private let cgroups: CgroupTree?
   private let inherited: [String: String]
-  private let secrets: [String: String]
+  private let secrets: StepSecrets
   private let running = Mutex<[TaskKey: RunningStep]>([:])
   private let ended = Mutex<[TaskKey: Ended]>([:])
   /// Starts that the keeper has not answered, and whether there are to be no more.
@@ -58,21 +58,22 @@ public final class ProcessExecutor: StepExecutor {
   ///   - secrets: Values of secret parameters by name, masked in what they print.
   ///   - credentials: Other texts that no step may inherit, such as a database's password.
   ///   - notes: Takes what functions say of themselves while they run; nil: nobody does.
+  ///   - openSecret: Gives the value of a secret of this host's vault by its name; blocks.
   public init(
     keeper: Keeper, places: Places, cgroups: CgroupTree? = nil, environment: [String: String],
-    secrets: [String: String], credentials: [String], notes: StepNotes? = nil
+    secrets: [String: String], credentials: [String], notes: StepNotes? = nil,
+    openSecret: (@Sendable (String) throws -> String)? = nil
   ) {
     collector = DispatchQueue(label: "eventor.step-files", attributes: .concurrent)
     noteWatch = NoteWatch(queue: collector) { key, note in
       notes?.post(
-        StepNote(
-          number: key.number, attempt: key.attempt, fraction: note.fraction, message: note.message),
+        StepNote(number: key.number, attempt: key.attempt, fraction: note.fraction, message: note.message),
         of: key.run)
     }
     self.keeper = keeper
     self.places = places
     self.cgroups = cgroups
-    self.secrets = secrets
+    self.secrets = StepSecrets(values: secrets, open: openSecret)
     inherited = StepEnvironment.inheritable(environment, without: Array(secrets.values) + credentials)
   }
 
@@ -106,7 +107,8 @@ public final class ProcessExecutor: StepExecutor {
       do throws(Job.Failure) {
         if claim.fence > 1 || claim.recovery > 0 { try endEarlierAttempts(key) }
         let job = try Job(
-          claim, context, step, key, places: places, cgroups: cgroups, inherited: inherited, secrets: secrets)
+          claim, context, step, key, places: places, cgroups: cgroups, inherited: inherited,
+          secrets: secrets.needed(by: step, in: context))
         if let precondition = job.precondition {
           start(precondition, key, timeout: step.timeout) { [self] end in
             if case .exited(0) = end.cause, stopReason(key) == nil { return start(job, step, onEnd) }
@@ -142,7 +144,7 @@ public final class ProcessExecutor: StepExecutor {
   /// Hands on what a function says of itself, and ends it when it has been silent for too long.
   private func watch(_ job: Job) {
     guard let call = job.function else { return }
-    noteWatch.add(job.key, path: job.files.note, limit: call.heartbeat) { [weak self] in
+    noteWatch.add(job.key, path: job.files.note, limit: call.heartbeat, shown: job.shown) { [weak self] in
       self?.stop(
         job.key, "gave no sign of life for \(call.heartbeat ?? .zero) (its heartbeat)", isTimeout: true)
     }
@@ -237,9 +239,11 @@ public final class ProcessExecutor: StepExecutor {
       throw Job.Failure(message: "the program has no step '\(claim.task.step)'")
     }
     let key = TaskKey(claim, in: context.run)
+    // It has its secrets. Those that can't be opened any more can't be masked either: then nothing it wrote is passed on.
+    let (values, complaint) = secrets.stillNeeded(by: step, in: context)
     let job = try Job(
       claim, context, step, key, places: Places(logs: places.logs, files: directory), cgroups: nil,
-      inherited: [:], secrets: secrets, isNew: false)
+      inherited: [:], secrets: values, isNew: false, withholds: complaint)
     let foreign = ForeignStep(
       identity: identity, mark: mark, control: journal.map(control), queue: collector)
     // Its lock was taken a moment ago: it holds longer than those that were renewed last.

@@ -66,17 +66,13 @@ public struct ReplayOptions: ParsableArguments {
       request.isUnpinned = isHere && !running.pin
       return request
     }
-    if !isHere, !values.secret.isEmpty {
-      throw CommandFailure(
-        status: .usage, what: "the run has secret parameters",
-        why: "this version can't hand secrets to agents, and keeps none in the store in clear",
-        mend: "carry it out here: --here")
-    }
+    if !isHere { try await values.checkForAgents(store.program(of: id)) }
     if plan {
       let request = try request()
       return Self.show(try await store.plan(request, of: id, by: Person.name), json: json)
     }
-    let driver = try Driver(open, running, storeOptions, secrets: values.secret)
+    let driver = try Driver(
+      open, running, storeOptions, secrets: isHere ? await storeOptions.secrets(of: values) : [:])
     if !report.run.status.isOver, isHere, report.run.isStandalone {
       // Its process may have been killed: then this ends what it left, and the run.
       try await driver.interrupt(id)
@@ -104,13 +100,15 @@ public struct ReplayOptions: ParsableArguments {
     let (version, program) = try await store.program(named: former.program, version: former.version)
     let values = try parameters.values(for: program, former: former.parameters)
     let isHere = here || (former.isStandalone && !submit)
+    if !isHere { try values.checkForAgents(program) }
+    let secrets = isHere ? try await storeOptions.secrets(of: values) : [:]
     let id = try await store.submit(
       Submission(
         program: version, parameters: values.open, isStandalone: isHere,
         isUnpinned: isHere && !running.pin,
         localHost: LocalHost.name, user: Person.name), beginningAs: former.id)
     if isHere {
-      let driver = try Driver(open, running, storeOptions, secrets: values.secret)
+      let driver = try Driver(open, running, storeOptions, secrets: secrets)
       _ = try await driver.drive(id)
       return try await Ending(open: open, json: json).tell(id)
     }

@@ -60,7 +60,8 @@ extension NewRunOptions {
 public struct ParameterOptions: ParsableArguments {
   /// `NAME=VALUE`, as they were typed.
   @Option(
-    name: .customLong("param"), help: "NAME=VALUE of a parameter; NAME=@FILE for a secret one. Repeatable.")
+    name: .customLong("param"),
+    help: "NAME=VALUE of a parameter; for a secret one NAME=@FILE or NAME=@secret:TAG. Repeatable.")
   public var texts: [String] = []
 
   /// None said.

@@ -92,13 +92,15 @@ public struct HostCheck: Sendable {
   private static func find(
     _ session: SSHSession, connecting: Duration, now: @Sendable () -> Double
   ) async throws -> Finding {
+    // A host whose login shell hangs, or talks without end, must not keep the check from its end.
+    let time = max(.seconds(10), session.peer.settings.connectTimeout * 3)
     let (began, localTime) = (ContinuousClock.now, now())
     // GNU's date alone knows %N; elsewhere a whole second has to do.
-    let clock = try await session.gather(.script("date +%s.%N"), limit: 4096)
+    let clock = try await session.gather(.script("date +%s.%N"), limit: 4096, within: time)
     let answering = ContinuousClock.now - began
     let middle = localTime + answering / .seconds(1) / 2
     let theirs = Double(clock.text.prefix { $0.isNumber || $0 == "." })
-    let outcome = try await session.gather(.script(script), limit: 64 << 10)
+    let outcome = try await session.gather(.script(script), limit: 64 << 10, within: time)
     guard outcome.end == .exited(0) else {
       throw TransportError(
         .refused, what: "can't look round on \(session.peer.settings.host)",

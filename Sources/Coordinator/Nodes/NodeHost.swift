@@ -11,12 +11,18 @@ struct NodeHost: Sendable {
   /// The account of the agent; empty for the one it has, or the usual one.
   let account: String
 
-  /// Asks for `verb`, and returns what was answered.
+  /// How long a verb may take that waits for nothing by order: the longest tries two programs for half a minute each.
+  static let patience = Duration.seconds(120)
+
+  /// Asks for `verb`, and returns what was answered; it may take ``patience`` and `more`.
   ///
   /// - Throws: ``NodeFailure`` if the node said why not, or nothing that makes sense; ``TransportError``.
-  func ask(_ verb: String, _ arguments: String..., input: [UInt8] = []) async throws -> NodeAnswers {
+  func ask(
+    _ verb: String, _ arguments: String..., input: [UInt8] = [], more: Duration = .zero
+  ) async throws -> NodeAnswers {
     let words = ["/bin/sh", "-c", NodeScript.text, "sh", mode, account, verb] + arguments
-    let outcome = try await session.gather(RemoteCommand(words), input: input, limit: 1 << 20)
+    let outcome = try await session.gather(
+      RemoteCommand(words), input: input, limit: 1 << 20, within: Self.patience + more)
     let answers = NodeAnswers(outcome.text)
     if let error = answers["error"] {
       if error == NodeFailure.Kind.cannotRun.rawValue {
@@ -65,7 +71,7 @@ struct NodeHost: Sendable {
   /// Ends it, and waits until it has ended; returns whether it ran. Steps go on under their keeper. `atOnce` gives
   /// those that run no time to end before they are handed over.
   func stop(atOnce: Bool, within seconds: Int = 60) async throws -> Bool {
-    try await ask("stop", String(seconds), atOnce ? "now" : "")["already"] == nil
+    try await ask("stop", String(seconds), atOnce ? "now" : "", more: .seconds(seconds))["already"] == nil
   }
 
   /// A sign of life of the agent, by its process and by what the store knows.

@@ -124,7 +124,8 @@ public struct NodeInstallation: Sendable {
     var isStarterNew = false
     if !Self.is(starting.former, starting.bytes) {
       if facts.hasSystemd, let units = facts["units"] {
-        _ = try await node.session.gather(.script("mkdir -p \"$1\"", units), limit: 4096)
+        _ = try await node.session.gather(
+          .script("mkdir -p \"$1\"", units), limit: 4096, within: NodeHost.patience)
       }
       try await node.session.upload(bytes: starting.bytes, to: starting.path, mode: starting.mode)
       settled.changes.append("wrote \(starting.path)")

@@ -12,15 +12,17 @@ public struct UsageFailure: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// The values of a program's parameters for one run.
 public struct ParameterValues: Sendable {
-  /// The values, secret ones left out: what the store keeps.
+  /// The values, in place of secret ones at most references: what the store keeps.
   public private(set) var open: [String: JSONValue] = [:]
   /// The secret values: never stored.
   public private(set) var secret: [String: String] = [:]
+  /// Secret parameters whose values are in a vault.
+  public private(set) var references: [String: SecretReference] = [:]
 
   /// Takes `NAME=VALUE` texts for `program`.
   ///
-  /// A secret parameter takes `NAME=@FILE` or the variable `EVENTOR_PARAM_NAME`; a value on the command line is
-  /// refused, for it would show in the list of processes.
+  /// A secret parameter takes `NAME=@FILE`, the variable `EVENTOR_PARAM_NAME`, or `NAME=@secret:TAG` for a secret of the
+  /// vault; a value on the command line is refused, for it would show in the list of processes.
   ///
   /// - Parameters:
   ///   - former: Values that stand unless `texts` change them; nil takes the program's defaults.
@@ -48,8 +50,7 @@ public struct ParameterValues: Sendable {
     }
     for parameter in program.parameters {
       if parameter.secret {
-        secret[parameter.name] = try Self.secretValue(
-          of: parameter, given[parameter.name], environment, readFile)
+        try take(parameter, given[parameter.name], former?[parameter.name], environment, readFile)
       } else if let text = given[parameter.name] {
         open[parameter.name] = try Self.value(text, of: parameter)
       } else if let value = former?[parameter.name] ?? parameter.defaultValue {
@@ -62,17 +63,62 @@ public struct ParameterValues: Sendable {
     }
   }
 
+  /// Takes the value of a secret parameter, or what refers to it.
+  private mutating func take(
+    _ parameter: Program.Parameter, _ text: String?, _ former: JSONValue?, _ environment: [String: String],
+    _ readFile: (String) throws -> String
+  ) throws {
+    let reference: SecretReference?
+    if let text, SecretReference.isMeant(text) {
+      reference = SecretReference(text)
+      guard reference != nil else {
+        throw UsageFailure(
+          "--param \(parameter.name)=\(text): that is no name of a secret; write \(parameter.name)=@secret:NAME"
+        )
+      }
+    } else {
+      let isReferred = text == nil && environment[Self.variable(of: parameter)] == nil
+      reference = isReferred ? SecretReference(former) : nil
+    }
+    if let reference {
+      references[parameter.name] = reference
+      open[parameter.name] = .string(reference.description)
+    } else {
+      secret[parameter.name] = try Self.secretValue(of: parameter, text, environment, readFile)
+    }
+  }
+
+  /// The secret values for steps that are carried out by this process: those of the vault are opened.
+  public func secrets(openedBy open: (String) throws -> String) rethrows -> [String: String] {
+    try secret.merging(references.mapValues { try open($0.name) }) { $1 }
+  }
+
+  /// Refuses values that can't be left to agents: of a secret one these are given the name alone.
+  ///
+  /// - Throws: ``UsageFailure``.
+  public func checkForAgents(_ program: Program) throws {
+    for parameter in program.parameters where parameter.secret && references[parameter.name] == nil {
+      throw UsageFailure(
+        "parameter '\(parameter.name)' is secret: agents are not handed its value, and the store keeps none in clear; "
+          + "keep it in the vault of each host that needs it (coordinator secret set NAME), and give "
+          + "--param \(parameter.name)=@secret:NAME")
+    }
+  }
+
+  private static func variable(of parameter: Program.Parameter) -> String {
+    "EVENTOR_PARAM_" + String(parameter.name.uppercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
+  }
+
   private static func secretValue(
     of parameter: Program.Parameter, _ text: String?, _ environment: [String: String],
     _ readFile: (String) throws -> String
   ) throws -> String? {
-    let variable =
-      "EVENTOR_PARAM_" + String(parameter.name.uppercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
+    let variable = variable(of: parameter)
     if let text {
       guard text.hasPrefix("@") else {
         throw UsageFailure(
           "--param \(parameter.name): a secret on the command line shows in the list of processes; "
-            + "give --param \(parameter.name)=@FILE or set \(variable)")
+            + "give --param \(parameter.name)=@FILE or @secret:NAME, or set \(variable)")
       }
       do {
         let content = try readFile(String(text.dropFirst()))
@@ -85,7 +131,8 @@ public struct ParameterValues: Sendable {
     if let value = environment[variable] { return value }
     guard parameter.required else { return nil }
     throw UsageFailure(
-      "secret parameter '\(parameter.name)' has no value; set \(variable) or give --param \(parameter.name)=@FILE"
+      "secret parameter '\(parameter.name)' has no value; set \(variable), or give --param \(parameter.name)=@FILE or "
+        + "@secret:NAME"
     )
   }
 

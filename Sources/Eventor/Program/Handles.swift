@@ -46,8 +46,14 @@ public struct SecretHandle: Sendable, Hashable {
   /// As it stands in the environment of steps: `${param.NAME}`.
   public var reference: String { "${param.\(name)}" }
 
-  /// The value for a run.
+  /// The value for a run that the program drives itself.
   public func set(_ value: String) -> ParameterSetting { ParameterSetting(name: name, secret: value) }
+
+  /// For a run that is left to agents: the secret called `secret` in the vault of each host that needs it. The store has only
+  /// that name.
+  public func set(fromVault secret: String) -> ParameterSetting {
+    ParameterSetting(name: name, value: { .string("@secret:\(secret)") })
+  }
 }
 
 /// A value for a parameter of a run: see ``ParameterHandle/set(_:)``.

@@ -82,18 +82,21 @@ extension EventProgram {
   ) async throws -> RunHandle {
     await StepEntry.carryOut(among: [self])
     try validate()
-    let values = try values(parameters)
-    if let secret = model.parameters.first(where: \.secret) {
+    let values = try values(parameters, areForAgents: true)
+    for parameter in model.parameters where parameter.secret {
+      guard SecretReference(values.open[parameter.name]) == nil else { continue }
+      guard parameter.required || values.secret[parameter.name] != nil else { continue }
       throw RunRefused(
-        "parameter '\(secret.name)' is secret: agents can't be given its value; run the program here")
+        "parameter '\(parameter.name)' is secret: agents are not handed its value; keep it in the vault of each host "
+          + "that needs it, and pass set(fromVault:)")
     }
     let connection = try await StoreConnection(store)
     do {
       let program = try installed(at: path)
       let version = try await connection.store.register(program, by: Person.name)
       let id = try await connection.store.submit(
-        Submission(
-          program: version, id: options.runID, parameters: values.open, isStandalone: false,
+        try Submission(
+          program: version, id: options.runID, parameters: complete(values), isStandalone: false,
           isUnpinned: false,
           localHost: LocalHost.name, user: Person.name, sequence: options.sequence.map { Sequence($0) }))
       return follow(id, connection)
@@ -129,7 +132,7 @@ extension EventProgram {
     var secret: [String: String] = [:]
   }
 
-  private func values(_ settings: [ParameterSetting]) throws -> Values {
+  private func values(_ settings: [ParameterSetting], areForAgents: Bool = false) throws -> Values {
     var values = Values()
     for setting in settings {
       guard let parameter = model.parameters.first(where: { $0.name == setting.name }) else {
@@ -146,8 +149,13 @@ extension EventProgram {
       }
       values.open[setting.name] = value
     }
-    for parameter in model.parameters where parameter.secret && parameter.required {
-      if values.secret[parameter.name] == nil {
+    for parameter in model.parameters where parameter.secret && !areForAgents {
+      if values.open[parameter.name] != nil {
+        throw RunRefused(
+          "secret parameter '\(parameter.name)' is to come from a vault, which agents open; pass its value: set(_:)"
+        )
+      }
+      if parameter.required, values.secret[parameter.name] == nil {
         throw RunRefused("secret parameter '\(parameter.name)' has no value; pass it in parameters:")
       }
     }

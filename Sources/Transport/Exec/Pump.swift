@@ -31,14 +31,18 @@ struct Pump {
 
   private var wire: Wire { channel.wire }
 
-  /// Pumps until the host has closed the channel. If the task is cancelled, or nobody takes the output any more, the
-  /// command there is ended.
+  /// Pumps until the host has closed the channel. If the task is cancelled, the time is up, or nobody takes the output any
+  /// more, the command there is ended.
   mutating func run(until limit: Wire.Limit? = nil) throws {
     do {
       try turn(until: limit)
     } catch is CancellationError {
       endCommand()
       throw CancellationError()
+    } catch var error as TransportError where error.kind == .timedOut {
+      endCommand()
+      error.mend = "see what keeps it busy there"
+      throw error
     }
   }
 
@@ -193,14 +197,14 @@ struct ProcessMark {
 
   init() { text = "eventor-" + String(UInt64.random(in: 0...UInt64.max), radix: 36) }
 
-  /// What of the output is passed on now. A login shell that prints something itself does so before the line.
+  /// What of the output is passed on now. What a login shell prints itself comes before the line, and is none of it.
   mutating func passing(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     if isOver { return bytes }
     held += bytes
     let start = held.firstRange(of: Array((text + " ").utf8))
     if let start, let end = held[start.upperBound...].firstIndex(of: UInt8(ascii: "\n")) {
       process = Int(String(decoding: held[start.upperBound..<end], as: UTF8.self))
-      return over(held[..<start.lowerBound] + held[(end + 1)...])
+      return over(held[(end + 1)...])
     }
     // Something else than a POSIX shell: what it says is its own affair.
     return held.count > 64 << 10 ? over(held[...]) : []

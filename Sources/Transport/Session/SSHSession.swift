@@ -112,14 +112,16 @@ public final class SSHSession: Sendable {
     }
   }
 
-  /// Carries out a short command and returns what it said, up to `limit` bytes of each stream.
-  public func gather(_ command: RemoteCommand, input: [UInt8] = [], limit: Int = 1 << 20) async throws
-    -> RemoteOutcome
-  {
+  /// Carries out a short command and returns what it said, up to `limit` bytes of each stream. One that has not ended
+  /// `within` a time is ended, and thrown as ``TransportError`` with `.timedOut`: however much it says meanwhile.
+  public func gather(
+    _ command: RemoteCommand, input: [UInt8] = [], limit: Int = 1 << 20, within time: Duration? = nil
+  ) async throws -> RemoteOutcome {
     try await run { wire in
       let (output, error) = (Outlet.Gathered(limit: limit), Outlet.Gathered(limit: limit))
       let end = try wire.execute(
-        command, input: .bytes(input), output: Outlet(output), error: Outlet(error), control: RemoteControl())
+        command, input: .bytes(input), output: Outlet(output), error: Outlet(error), control: RemoteControl(),
+        within: time)
       return RemoteOutcome(
         end: end, output: output.bytes, error: error.bytes, isCut: output.isCut || error.isCut)
     }
@@ -155,12 +157,11 @@ public final class SSHSession: Sendable {
       return (ChannelPlace(channel), ends[0], ends[1])
     }
     Task {
-      // What breaks here the session at the other end of the socket finds out: it is closed then.
+      // What breaks here the session at the other end of the socket finds out: it is closed then, also if this session was
+      // closed before its thread came to it.
+      defer { Glibc.close(theirs) }
       try? await run { _ in
-        defer {
-          channel.channel.close()
-          Glibc.close(theirs)
-        }
+        defer { channel.channel.close() }
         var pump = Pump(
           channel.channel, inlet: Inlet(.descriptor(theirs)), outlets: [Outlet(.descriptor(theirs))],
           endsWithEither: true)

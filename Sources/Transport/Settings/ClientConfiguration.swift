@@ -78,6 +78,7 @@ public struct ClientConfiguration: Sendable {
         }
         for pattern in line.arguments {
           for included in Self.files(pattern, folder: folder, home: local.home) {
+            try Self.checkOwner(of: included)
             try read(included, folder: folder, isActive: true, depth: depth + 1, into: &values)
           }
         }

@@ -28,8 +28,8 @@ struct AgentsCommand: ParsableCommand {
       abstract:
         "Lists the agents of the store: whether they live, what they run, and when they were last seen.",
       discussion: """
-        live: reports in time. draining: takes nothing new. gone: has not reported for two of its lock times. \
-        stopped: has said goodbye.
+        live: reports in time. draining: takes nothing new. silent: has missed two reports. gone: has not reported for \
+        two of its lock times. stopped: has said goodbye.
 
         EXAMPLE
           coordinator agent list --store postgresql://eventor@db/eventor

@@ -144,16 +144,13 @@ struct LogsCommand: AsyncParsableCommand {
     var text = output.tail?.text ?? ""
     // The store keeps the end only; the file has all.
     let isWanted = tail.map { text.count { $0.isNewline } <= $0 } ?? true
-    if NodeLogs.isCut(output) || tail == nil, let path = file(of: output),
-      let whole = try? String(decoding: Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self),
-      whole.utf8.count >= text.utf8.count
+    let gathered = GatheredLog(tail: tail)
+    if NodeLogs.isCut(output) || tail == nil, let path = file(of: output), gathered.read(path),
+      gathered.total >= text.utf8.count
     {
-      text = whole
+      text = gathered.text
     } else if mayFetch, isWanted, isElsewhere(output) {
-      let gathered = GatheredBytes()
-      if await logs.read(output, { gathered.add($0) }) {
-        text = String(decoding: gathered.bytes, as: UTF8.self)
-      }
+      if await logs.read(output, { gathered.add($0) }) { text = gathered.text }
     }
     guard let tail else { return text }
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
@@ -179,6 +176,8 @@ private struct LogFollower {
     let attempt: Int
   }
   private var offsets: [Attempt: UInt64] = [:]
+  /// Halves of characters that wait for the rest.
+  private var pieces: [Attempt: TextPieces] = [:]
   private var nextAsking = ContinuousClock.now
   private var over: Set<Attempt> = []
   private var last: Attempt?
@@ -227,7 +226,7 @@ private struct LogFollower {
       // A piece at a time, so that a step that writes without end is followed in constant memory.
       while let piece = try file.read(upToCount: 1 << 16), !piece.isEmpty {
         offsets[attempt, default: 0] += UInt64(piece.count)
-        say(String(decoding: piece, as: UTF8.self), of: attempt)
+        say(pieces[attempt, default: TextPieces()].text(Array(piece)[...]), of: attempt)
       }
     } else {
       var filter = OutputFilter()
@@ -237,7 +236,11 @@ private struct LogFollower {
         if let tail = output.tail { sayNew(of: tail, attempt) }
       }
     }
-    if task.status.isOver { over.insert(attempt) }
+    if task.status.isOver {
+      if let rest = pieces[attempt]?.last() { say(rest, of: attempt) }
+      pieces[attempt] = nil
+      over.insert(attempt)
+    }
   }
 
   /// Prints what has come since: the store keeps the last 64 KiB, of which some may have been missed.
@@ -250,7 +253,7 @@ private struct LogFollower {
     if new > bytes.count {
       say("[… \(new - bytes.count) bytes are only in the log on its host …]\n", of: attempt)
     }
-    say(String(decoding: bytes.suffix(new), as: UTF8.self), of: attempt)
+    say(pieces[attempt, default: TextPieces()].text(bytes.suffix(new)), of: attempt)
   }
 
   private mutating func say(_ text: String, of attempt: Attempt) {

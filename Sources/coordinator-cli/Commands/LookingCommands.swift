@@ -58,7 +58,7 @@ struct StatusCommand: AsyncParsableCommand {
       if report != last {
         let profile = Say.outProfile
         if json {
-          Say.line(RunJSON.line(report))
+          Say.out(RunJSON.line(report))
         } else {
           // The picture is drawn anew from the top of the screen.
           Say.out(

@@ -317,13 +317,8 @@ struct SubmitCommand: AsyncParsableCommand {
       (version, content) = try await open.store.program(
         named: parts.first ?? program, version: parts.count > 1 ? parts[1] : nil)
     }
-    if let secret = content.parameters.first(where: \.secret) {
-      throw CommandFailure(
-        status: .usage, what: "parameter '\(secret.name)' is secret",
-        why: "this version can't hand secrets to agents, and keeps none in the store in clear",
-        mend: "run the program with `coordinator run`")
-    }
     let values = try parameters.values(for: content)
+    try values.checkForAgents(content)
     let id = try await open.store.submit(
       Submission(
         program: version, id: newRun.runID, parameters: values.open, isStandalone: false, isUnpinned: false,

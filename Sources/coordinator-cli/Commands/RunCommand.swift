@@ -76,6 +76,7 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
         status: .usage, what: "--detach", why: "the vault's key was given to this process alone",
         mend: "use a key file, or leave the run to agents: coordinator submit")
     }
+    let secrets = try await storeOptions.secrets(of: values)
     let id =
       continues
       ? try await newRun.former(of: document.program.name, open.store)
@@ -83,7 +84,7 @@ struct RunCommand: AsyncParsableCommand, RunsSteps {
     if detach {
       return try await Detached.start(id, file, parameters, running, storeOptions, open, json: json)
     }
-    let driver = try Driver(open, running, storeOptions, secrets: values.secret, passes: maxLoops)
+    let driver = try Driver(open, running, storeOptions, secrets: secrets, passes: maxLoops)
     _ = try await driver.drive(id)
     try await Ending(open: open, json: json, exitCodeFrom: exitCodeFrom).tell(id)
   }

@@ -32,8 +32,10 @@ final class NodeLogs {
       try await session.read(path) { body($0) }
       return true
     } catch {
-      let what = (error as? TransportError)?.kind == .noSuchFile ? "" : "\(error); "
-      if !what.isEmpty { unreachable.insert(host) }
+      let kind = (error as? TransportError)?.kind
+      let what = kind == .noSuchFile ? "" : "\(error); "
+      // A file that can't be read says nothing of the host's others.
+      if kind != .noSuchFile, kind != .transfer { unreachable.insert(host) }
       Say.warning(
         "\(what)of \(path) on \(host) only the last \(tail.text.utf8.count) of \(tail.totalBytes) bytes are here"
       )
@@ -111,13 +113,4 @@ final class LogPrinter: Sendable {
     Say.out(isTerminal ? neutralised(text) : text)
     state.endsInLine = text.hasSuffix("\n")
   }
-}
-
-/// Bytes that come piece by piece, whole.
-final class GatheredBytes: Sendable {
-  private let gathered = Mutex<[UInt8]>([])
-
-  var bytes: [UInt8] { gathered.withLock { $0 } }
-
-  func add(_ piece: ArraySlice<UInt8>) { gathered.withLock { $0 += piece } }
 }

@@ -9,15 +9,15 @@ import Transport
 /// It is looked for before the arguments are parsed: what they mean is for the other host to say, whose version may be
 /// another.
 struct Via {
-  /// The host.
-  let host: Destination
-  /// The command for it, without what is meant for this side.
+  /// The hosts, in the order they were named.
+  let hosts: [Destination]
+  /// The command for them, without what is meant for this side.
   let words: [String]
   private let options: SSHOptions
 
   /// What `arguments`, or `EVENTOR_VIA`, ask for; nil if the command is carried out here.
   init?(_ arguments: [String]) throws {
-    var (words, ours, host) = ([String](), [String](), [String]())
+    var (words, ours, hosts) = ([String](), [String](), [String]())
     var rest = arguments[...]
     while let word = rest.popFirst() {
       if word == "--" {
@@ -28,59 +28,64 @@ struct Via {
       switch parts[0] {
       case "--via", "--ssh-config", "--ssh-timeout":
         guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
-          throw CommandFailure(status: .usage, what: parts[0], why: "its value is missing")
+          throw CommandFailure(
+            status: .usage, what: parts[0], why: "its value is missing",
+            mend: parts[0] == "--via" ? "name a host: --via s1" : "see `coordinator ssh check --help`")
         }
-        if parts[0] == "--via" { host.append(value) } else { ours += [parts[0], value] }
+        if parts[0] == "--via" { hosts.append(value) } else { ours += [parts[0], value] }
       case "--accept-new": ours.append(word)
       default: words.append(word)
       }
     }
-    if host.isEmpty, let named = ProcessInfo.processInfo.environment["EVENTOR_VIA"], !named.isEmpty {
-      host = [named]
+    if hosts.isEmpty, let named = ProcessInfo.processInfo.environment["EVENTOR_VIA"], !named.isEmpty {
+      hosts = [named]
     }
-    guard let first = host.first else { return nil }
-    guard host.count == 1 else {
+    guard !hosts.isEmpty else { return nil }
+    if let twice = Dictionary(grouping: hosts, by: { $0 }).first(where: { $0.value.count > 1 })?.key {
       throw CommandFailure(
-        status: .usage, what: "--via \(host.joined(separator: " --via "))", why: "one host can be named here")
+        status: .usage, what: "--via \(twice)", why: "the host is named twice", mend: "name each once")
     }
-    self.host = try Destination(first)
+    self.hosts = try hosts.map { try Destination($0) }
     self.words = words
     options = try SSHOptions.parse(ours)
   }
 
-  /// The coordinator there becomes the process that is called, and so gets its signals.
-  private static let script = """
-    for path in "$(command -v coordinator)" "$HOME/.local/bin/coordinator" /usr/local/bin/coordinator \
-    /opt/eventor/bin/coordinator; do
-      [ -x "$path" ] && exec "$path" "$@"
-    done
-    exit 127
-    """
-
-  /// Carries the command out there, with its streams, signals and exit code passed through; returns that code.
+  /// Carries the command out there; returns its exit code.
   func run() async throws -> Int32 {
-    let session = try await options.client().connect(host)
+    let client = try options.client()
+    if hosts.count > 1 { return try await ViaMany(hosts: hosts, words: words, client: client).run() }
+    return try await run(on: hosts[0], client)
+  }
+
+  /// Carries it out on one host, with its streams, signals and exit code passed through.
+  private func run(on host: Destination, _ client: SSHClient) async throws -> Int32 {
+    let session = try await client.connect(host)
     for note in session.peer.settings.notes { Say.warning(note) }
     let control = RemoteControl()
+    let call = RemoteCoordinator(host: host, session: session)
+    let preparing = Task { [words] in try await call.prepare(ViaFiles(words), for: words) }
     let interrupts = try Interrupts([SIGINT, SIGTERM, SIGHUP]) { signal, _ in
+      // Until the command has begun there is nothing there to be told; then there is nothing here to be ended.
+      preparing.cancel()
       control.send(signal == SIGINT ? .interrupt : signal == SIGHUP ? .hangUp : .terminate)
     }
     defer { interrupts.stop() }
-    let (words, passing) = try await ViaFiles(self.words).send(self.words, over: session)
-    let command = RemoteCommand(["/bin/sh", "-c", Self.script, "coordinator"] + words)
-    let end = try await session.execute(
-      command, input: .descriptor(STDIN_FILENO), output: .descriptor(STDOUT_FILENO),
-      error: .descriptor(STDERR_FILENO), control: control)
-    if let passing {
-      // What can't be taken away, as the connection is gone, is left: a program that anybody could have read here.
-      _ = try? await session.gather(.script("rm -rf -- \"$1\"", passing), limit: 4096)
+    let result: Result<RemoteEnd, any Error>
+    do {
+      let prepared = try await preparing.value
+      do {
+        result = .success(
+          try await session.execute(
+            prepared.command, input: .descriptor(STDIN_FILENO), output: .descriptor(STDOUT_FILENO),
+            error: .descriptor(STDERR_FILENO), control: control))
+      } catch {
+        result = .failure(error)
+      }
+      await call.tidy(prepared)
+    } catch {
+      result = .failure(error)
     }
     await session.close()
-    if end == .exited(127) {
-      throw CommandFailure(
-        status: .notFound, what: "there is no coordinator on \(host)",
-        mend: "install it there, where PATH, ~/.local/bin, /usr/local/bin or /opt/eventor/bin has it")
-    }
-    return Int32(end.code)
+    return Int32(truncatingIfNeeded: try result.get().code)
   }
 }

@@ -19,13 +19,12 @@ struct ViaFiles {
 
   /// The words that name files which are here.
   let mentions: [Mention]
-  /// Whether the other host has to keep them: `run` keeps its store beside the program.
-  let mustStay: Bool
+  private let run: RunCommand?
 
   /// The files in `words`.
   init(_ words: [String]) {
     let command = Self.parsed(words)
-    mustStay = command is RunCommand
+    run = command as? RunCommand
     var found: [Mention] = []
     for path in Set(command.map(Self.programs) ?? []) where Self.isFile(path) {
       // A word with this text may be something else, an option's value: another text in its place tells.
@@ -68,11 +67,38 @@ struct ViaFiles {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
   }
 
+  /// Whether the other host has to keep this file: `run` keeps its store beside the program, and what goes on in the
+  /// background reads everything again.
+  private func stays(_ mention: Mention) -> Bool {
+    guard let run else { return false }
+    return mention.prefix.isEmpty || run.detach
+  }
+
   /// Sends the files, and returns the command with their places on the host, and the directory to take away after it.
   func send(_ words: [String], over session: SSHSession) async throws -> (words: [String], passing: String?) {
-    guard !mentions.isEmpty else { return (words, nil) }
-    let directory = try await makeDirectory(on: session)
-    var (words, sent) = (words, [String: String]())
+    let staying = mentions.filter(stays)
+    let others = mentions.filter { !stays($0) }
+    let passing = others.isEmpty ? nil : try await makeDirectory("", on: session)
+    do {
+      var words = words
+      if let passing { try await send(others, of: &words, to: passing, over: session) }
+      if let program = staying.first(where: \.prefix.isEmpty) ?? staying.first {
+        // It goes by its content, so that a second `run` finds the store of the first.
+        let name = String(try LocalFile.digest(of: program.path).prefix(16))
+        try await send(staying, of: &words, to: makeDirectory(name, on: session), over: session)
+      }
+      return (words, passing)
+    } catch {
+      // In a task of its own: this one may have been cancelled, and would do nothing any more.
+      if let passing { await Task { await Self.takeAway(passing, over: session) }.value }
+      throw error
+    }
+  }
+
+  private func send(
+    _ mentions: [Mention], of words: inout [String], to directory: String, over session: SSHSession
+  ) async throws {
+    var sent: [String: String] = [:]
     for mention in mentions {
       let remote: String
       if let known = sent[mention.path] {
@@ -89,14 +115,11 @@ struct ViaFiles {
       }
       words[mention.place] = mention.prefix + remote
     }
-    return (words, mustStay ? nil : directory)
   }
 
-  /// A directory of the login user's own, which nobody else can read or have made before: for a program that stays one that goes by its content, so that a second
-  /// `run` finds the store of the first.
-  private func makeDirectory(on session: SSHSession) async throws -> String {
-    let program = mentions.first { $0.prefix.isEmpty }
-    let name = mustStay ? try program.map { String(try LocalFile.digest(of: $0.path).prefix(16)) } : nil
+  /// A directory of the login user's own, which nobody else can read or have made before: one that stays, called `name`, or
+  /// without a name one of its own.
+  private func makeDirectory(_ name: String, on session: SSHSession) async throws -> String {
     let outcome = try await session.gather(
       .script(
         """
@@ -107,14 +130,23 @@ struct ViaFiles {
         else
           directory=$(mktemp -d "${TMPDIR:-/tmp}/eventor-XXXXXX")
         fi && printf '%s\\n' "$directory"
-        """, name ?? ""), limit: 4096)
+        """, name), limit: 4096, within: Self.patience)
     guard outcome.end == .exited(0), outcome.text.hasPrefix("/") else {
       throw TransportError(
         .transfer, what: "no directory for the program can be made on \(session.peer.settings.host)",
-        why: neutralised(String(outcome.errorText.prefix(300)), onOneLine: true))
+        why: neutralised(String(outcome.errorText.prefix(300)), onOneLine: true),
+        mend: "see to the space and the permissions of TMPDIR, /tmp and ~/.local/state there")
     }
     return outcome.text
   }
+
+  /// Takes a directory of ``send(_:over:)`` away. What can't be, as the connection is gone, is left: the login user's alone.
+  static func takeAway(_ directory: String, over session: SSHSession) async {
+    _ = try? await session.gather(.script("rm -rf -- \"$1\"", directory), limit: 4096, within: patience)
+  }
+
+  /// How long the host may take for a directory.
+  private static let patience = Duration.seconds(30)
 }
 
 /// Commands that take `--param NAME=@FILE`.

@@ -1,11 +1,15 @@
 import CommandSupport
 import Glibc
+import Secrets
 import Synchronization
 import Transport
 
 /// Asks for passphrases of key files on the terminal, one at a time however many hosts are reached at once.
+///
+/// What was typed is kept in memory for secrets, for the hosts that come later; the copies that sessions are given are
+/// wiped by them.
 final class PassphrasePrompt: Sendable {
-  private let known = Mutex<[String: [UInt8]]>([:])
+  private let known = Mutex<[String: SecretBytes]>([:])
 
   /// What sessions are given; nil where there is no terminal to ask on.
   static var source: PassphraseSource? {
@@ -19,37 +23,26 @@ final class PassphrasePrompt: Sendable {
   /// Held while somebody types, so that the next session finds what was typed for the same key.
   private func answer(_ request: PassphraseRequest) -> [UInt8]? {
     known.withLock { known in
-      if request.failures == 0, let answer = known[request.path] { return answer }
+      if request.failures == 0, let answer = known[request.path] { return answer.withBytes { Array($0) } }
       let answer = Self.ask("passphrase for \(request.path): ")
       known[request.path] = answer
-      return answer
+      return answer?.withBytes { Array($0) }
     }
   }
 
-  /// Reads a line without showing it; nil if nothing was typed.
-  private static func ask(_ question: String) -> [UInt8]? {
-    let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
-    guard terminal >= 0 else { return nil }
-    defer { close(terminal) }
-    var before = termios()
-    guard tcgetattr(terminal, &before) == 0 else { return nil }
-    var silent = before
-    // Without ISIG Ctrl-C comes as a byte, and the terminal is never left without its echo.
-    silent.c_lflag &= ~tcflag_t(ECHO | ISIG)
-    tcsetattr(terminal, TCSAFLUSH, &silent)
-    defer { tcsetattr(terminal, TCSAFLUSH, &before) }
-    _ = write(terminal, question, question.utf8.count)
-    var (answer, byte) = ([UInt8](), UInt8(0))
-    while read(terminal, &byte, 1) == 1, byte != UInt8(ascii: "\n") {
-      if byte == 3 || byte == 28 {
-        tcsetattr(terminal, TCSAFLUSH, &before)
-        _ = write(terminal, "\n", 1)
-        raise(SIGINT)
-        return nil
-      }
-      answer.append(byte)
+  /// A line that is not shown; nil if nothing was typed, or there is nobody to ask.
+  private static func ask(_ question: String) -> SecretBytes? {
+    CoreDumps.forbid()
+    do {
+      let answer = try SecretInput.ask(question)
+      return answer.count == 0 ? nil : answer
+    } catch  where error.kind == .interrupted {
+      // Ctrl-C came as a key like others. Whoever minds signals minds it now; nobody does, and this is the end. Not by
+      // raise(3): threads of libdispatch have signals blocked.
+      kill(getpid(), SIGINT)
+      return nil
+    } catch {
+      return nil
     }
-    _ = write(terminal, "\n", 1)
-    return answer.isEmpty ? nil : answer
   }
 }

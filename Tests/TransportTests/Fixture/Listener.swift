@@ -79,11 +79,15 @@ final class Listener: Sendable {
 /// Passes connections on to a port, until it is told to keep everything to itself: as a host whose cable was cut.
 final class Relay: Sendable {
   private let isFrozen = Mutex(false)
+  private let count = Mutex(0)
   let port: Int
 
   init(port: Int) { self.port = port }
 
   func freeze() { isFrozen.withLock { $0 = true } }
+
+  /// How many bytes it has passed on.
+  var passed: Int { count.withLock { $0 } }
 
   /// What a ``Listener`` does with each connection.
   func serve(_ connection: Int32) {
@@ -113,6 +117,7 @@ final class Relay: Sendable {
       for (entry, other) in [(entries[0], onward), (entries[1], connection)] where entry.revents != 0 {
         let count = recv(entry.fd, &buffer, buffer.count, 0)
         if count <= 0 || !Listener.say(buffer[..<count], to: other) { return }
+        self.count.withLock { $0 += count }
       }
     }
   }

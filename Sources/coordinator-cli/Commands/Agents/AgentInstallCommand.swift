@@ -53,7 +53,9 @@ extension AgentsCommand {
       var installation = NodeInstallation(try programs.read(), store: store)
       installation.configuration = try nodeConfig.map { path in
         guard let data = FileManager.default.contents(atPath: path) else {
-          throw CommandFailure(status: .notFound, what: path, why: "it can't be read")
+          throw CommandFailure(
+            status: .notFound, what: path, why: "it can't be read",
+            mend: "name a file that is there with --node-config")
         }
         return Array(data)
       }
