@@ -185,6 +185,14 @@ let package = Package(
         "coordinator", "eventor-agent", "eventor-bench", "Model", "Database", "Drivers", "TestSupport",
       ],
       swiftSettings: strict),
+    // The library: its examples as people call them, and what its articles say.
+    .testTarget(
+      name: "EventorTests",
+      dependencies: [
+        "Eventor", "EventorCommand", "Model", "Database", "Drivers", "TestSupport", "coordinator",
+        "eventor-examples",
+      ],
+      swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.
     .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),
     // The step engine's store, one suite for all three databases, and what its statements cost under history.
