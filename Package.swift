@@ -190,10 +190,13 @@ let package = Package(
         "TestSupport",
       ],
       swiftSettings: strict),
-    // Programs in Swift: what is built, and what their functions, run in the tests' own process, come to.
+    // The library: what is built, what functions in the tests' own process come to, its examples, what its articles say.
     .testTarget(
       name: "EventorTests",
-      dependencies: ["Eventor", "Model", "Documents", "Database", "Drivers", "TestSupport"],
+      dependencies: [
+        "Eventor", "EventorCommand", "Model", "Documents", "Database", "Drivers", "TestSupport", "coordinator",
+        "eventor-examples",
+      ],
       swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.
     .testTarget(name: "EngineTests", dependencies: ["Documents", "Engine", "Model"], swiftSettings: strict),

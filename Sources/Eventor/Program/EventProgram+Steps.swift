@@ -131,9 +131,17 @@ extension EventProgram {
   /// failed.
   ///
   /// - Parameters:
+  ///   - name: The step's name.
   ///   - items: The items.
+  ///   - events: What starts it; any of them. With neither these nor `nodes` it starts with the run.
+  ///   - nodes: Steps and loops all of which must have succeeded to start it. It may read the results of the steps.
+  ///   - host: The host it is bound to; nil: see `StepOptions.group` and `Settings.defaultHost`.
   ///   - atOnce: Iterations at once; 0 is all.
   ///   - wait: When it is over.
+  ///   - reading: Further steps whose results it reads.
+  ///   - triggers: What the end of the whole raises, once. With events for failure, a failed item is no failure of the run.
+  ///   - options: Everything else, for each item by itself.
+  ///   - function: What it does with an item. An error that it throws is the failure of that item.
   @discardableResult
   public mutating func forEach<Item: Codable & Sendable, Output: Codable & Sendable>(
     _ name: String, over items: Items<Item>, on events: EventHandle..., after nodes: any ProgramNode...,
@@ -173,9 +181,15 @@ extension EventProgram {
   /// Adds a loop over a part of the graph: each iteration triggers `start` in a sequence of its own.
   ///
   /// - Parameters:
+  ///   - name: The loop's name.
+  ///   - items: The items; ``StepContext/item(of:)`` is that of an iteration.
+  ///   - events: What starts it; any of them. With neither these nor `nodes` it starts with the run.
+  ///   - nodes: Steps and loops all of which must have succeeded to start it.
   ///   - start: Triggered once for each item.
   ///   - until: An iteration is over when one of these is triggered in its sequence; empty: when nothing of it is left.
   ///   - atOnce: Iterations at once; 0 is all.
+  ///   - wait: When it is over.
+  ///   - triggers: What its end raises, in its own sequence.
   @discardableResult
   public mutating func loop<Item: Codable & Sendable>(
     _ name: String, over items: Items<Item>, on events: EventHandle..., after nodes: any ProgramNode...,

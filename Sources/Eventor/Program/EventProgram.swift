@@ -83,8 +83,10 @@ public struct EventProgram: Sendable {
   /// Has runs start by themselves, once the program is registered with the agents: each triggers `event` alone.
   ///
   /// - Parameters:
+  ///   - name: What the schedule is called.
   ///   - cron: A cron line of five fields.
   ///   - timeZone: By whose clock it is read.
+  ///   - event: What the run begins with.
   ///   - missed: What becomes of firings for whose time nobody was there.
   ///   - overlap: What a firing does while the former run still goes.
   ///   - lateAfter: How long after its time a run must be over; nil: it is never late.
@@ -135,7 +137,10 @@ public struct EventProgram: Sendable {
 
   /// Declares a set of hosts, any living one of which may take a member's steps.
   ///
-  /// - Parameter maxConcurrent: Tasks of the group at once over all runs and hosts; 0 is no limit.
+  /// - Parameters:
+  ///   - name: The group's name.
+  ///   - hosts: Its hosts.
+  ///   - maxConcurrent: Tasks of the group at once over all runs and hosts; 0 is no limit.
   public mutating func group(_ name: String, hosts: [String], maxConcurrent: Int = 0) -> GroupHandle {
     var group = Program.Group(name: name)
     group.hosts = hosts
@@ -146,7 +151,10 @@ public struct EventProgram: Sendable {
 
   /// Declares a set of hosts by the labels of their agents.
   ///
-  /// - Parameter maxConcurrent: Tasks of the group at once over all runs and hosts; 0 is no limit.
+  /// - Parameters:
+  ///   - name: The group's name.
+  ///   - labels: What an agent must all have; `*` is any value.
+  ///   - maxConcurrent: Tasks of the group at once over all runs and hosts; 0 is no limit.
   public mutating func group(_ name: String, labels: [String: String], maxConcurrent: Int = 0) -> GroupHandle
   {
     var group = Program.Group(name: name)

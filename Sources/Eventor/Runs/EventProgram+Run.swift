@@ -29,6 +29,8 @@ extension EventProgram {
   }
 
   /// Runs the program in the background of this process. See ``run(_:parameters:options:)``.
+  ///
+  /// - Throws: ``InvalidProgram``, ``RunRefused``, errors of the store.
   public func start(
     _ mode: RunMode = .new, parameters: [ParameterSetting] = [], options: RunOptions = RunOptions()
   ) async throws -> RunHandle {

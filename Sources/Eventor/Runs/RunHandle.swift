@@ -45,6 +45,8 @@ public final class RunHandle: Sendable {
   func ended() async throws -> RunOutcome { try await work.value }
 
   /// How the run stands now.
+  ///
+  /// - Throws: Errors of the store.
   public func now() async throws -> RunOutcome { try await connection.outcome(of: id) }
 
   /// Cancels the run: nothing new starts, and what runs is told to end.
@@ -63,7 +65,9 @@ public final class RunHandle: Sendable {
 
   /// Triggers an event from outside.
   ///
-  /// - Parameter sequence: The sequence; nil: the one in which the run started.
+  /// - Parameters:
+  ///   - event: The event.
+  ///   - sequence: The sequence; nil: the one in which the run started.
   /// - Returns: Whether it had not been triggered before.
   /// - Throws: Errors of the store, among others if the run is over and did not succeed.
   @discardableResult

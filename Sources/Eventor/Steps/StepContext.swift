@@ -107,7 +107,9 @@ public struct StepContext: Sendable {
   /// Has `event` triggered in the transaction that records the end of this attempt, whatever that is; nothing comes of it
   /// if the attempt is cancelled or lost.
   ///
-  /// - Parameter sequence: The sequence; nil is the step's own.
+  /// - Parameters:
+  ///   - event: The event; one that nothing else raises is `external`, or each run begins with it.
+  ///   - sequence: The sequence; nil is the step's own.
   /// - Throws: ``StepValueError`` for a sequence that can't be one.
   public func trigger(_ event: EventHandle, sequence: String? = nil) throws {
     if let sequence, !sequence.split(separator: "/").allSatisfy({ Sequence.isValidFromOutside(String($0)) }) {
