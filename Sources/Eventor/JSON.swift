@@ -14,6 +14,8 @@ enum JSON {
   /// - Throws: ``StepValueError``, which calls it `what`.
   static func decode<Value: Decodable>(_ type: Value.Type, _ json: JSONValue, as what: String) throws -> Value
   {
+    // What a command writes as its result is read as JSON where it can be: `12` is meant as a text by whoever wants one.
+    if type is String.Type, let text = json.plainText as? Value, json != .null { return text }
     do {
       return try JSONDecoder().decode(type, from: JSONEncoder().encode(json))
     } catch {

@@ -41,7 +41,10 @@ public enum EventorCommand {
     var arguments = Array(CommandLine.arguments.dropFirst())
     do {
       ProgramCommand.program = try chosen(from: programs, &arguments)
-      Driver.functions = try FunctionsOfProgram(ProgramCommand.program)
+      let own = CommandLine.arguments.first ?? ProgramCommand.program.name
+      let called = programs.count == 1 ? own : "\(own) \(ProgramCommand.program.name)"
+      ProgramCommand.command = called.split(separator: "/").last.map(String.init) ?? called
+      Driver.functions = try FunctionsOfProgram(ProgramCommand.program, command: called)
     } catch {
       Failures.exit(with: error, of: ProgramCommand.self)
     }

@@ -10,14 +10,17 @@ struct ProgramCommand: AsyncParsableCommand {
   // Set once by the main thread before a command is parsed, read after.
   nonisolated(unsafe) static var program = EventProgram("unnamed")
 
+  // As above: how the command is called.
+  nonisolated(unsafe) static var command = "program"
+
   static var configuration: CommandConfiguration {
     CommandConfiguration(
-      commandName: program.name,
+      commandName: command,
       abstract: program.settings.description ?? "Runs the program \(program.name).",
       discussion: """
         EXAMPLE
-          \(program.name) run
-          \(program.name) submit --store postgresql://eventor@db/eventor --wait
+          \(command) run
+          \(command) submit --store postgresql://eventor@db/eventor --wait
 
         Other commands on its runs: `coordinator status`, `logs`, `why`, `cancel` … with the same --store.
         """,
@@ -48,10 +51,13 @@ struct ProgramCommand: AsyncParsableCommand {
 /// The functions of a program, for the driver of its runs.
 struct FunctionsOfProgram: ProgramFunctions {
   let file: String
+  let command: String
   private let program: EventProgram
 
-  init(_ program: EventProgram) throws {
+  /// - Parameter command: How the program's own command is called.
+  init(_ program: EventProgram, command: String) throws {
     self.program = program
+    self.command = command
     file = try EventProgram.file()
   }
 

@@ -26,7 +26,8 @@ struct BuildingTests {
       options: StepOptions {
         $0.timeout = .seconds(90)
         $0.retry = Retry(
-          attempts: 3, delay: .milliseconds(500), backoff: 2, maxDelay: .seconds(60), jitter: 0.1)
+          attempts: 3, delay: .milliseconds(500), backoff: 2, maxDelay: .seconds(60), jitter: 0.1,
+          onExit: [.exit(75), .signal], notOnExit: [.timeout])
         $0.acquires = [licence: 1]
         $0.environment = ["A": "1"]
         $0.onCutOff = .stop
@@ -62,7 +63,7 @@ struct BuildingTests {
           run: [echo, "${param.x}"]
           triggers: {success: b, failure: c, complete: both}
           timeout: 90s
-          retry: {attempts: 3, delay: 0.5, backoff: 2, max_delay: 1m, jitter: 0.1}
+          retry: {attempts: 3, delay: 0.5, backoff: 2, max_delay: 1m, jitter: 0.1, on_exit: [75, signal], not_on_exit: [timeout]}
           acquires: {licence: 1}
           env: {A: "1"}
           on_cut_off: stop
@@ -101,9 +102,10 @@ struct BuildingTests {
     program.step("s", host: "no host\n") { _ in }
     program.step("nan", with: Double.nan) { (_: Double, _) in }
     program.step("late", options: StepOptions { $0.heartbeat = .zero }) { _ in }
+    program.command("deaf", ["true"], options: StepOptions { $0.heartbeat = .seconds(1) })
     let problems = program.problems().filter { $0.severity == .error }
     let text = problems.map { "\($0.path): \($0.message)" }.joined(separator: "\n")
-    #expect(problems.count == 4, "\(text)")
+    #expect(problems.count == 5, "\(text)")
     #expect(text.contains("steps.nan.argument") && text.contains("heartbeat"), "\(text)")
     await #expect(throws: InvalidProgram.self) { try await program.run() }
     await #expect(throws: InvalidProgram.self) { try await program.submit(to: .memory) }

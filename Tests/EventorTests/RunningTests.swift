@@ -33,7 +33,7 @@ struct RunningTests {
       let run = try await program.run(parameters: [names.set(["a", "b"])], options: world.options).required()
       #expect(try run.result(of: start) == Point(x: 5, label: "é \"q\"\n"))
       #expect(try run.result(of: last) == ["a 1 1/1", "b 2 1/2", "5.0"])
-      #expect(try run.results(of: each) == ["a 1 1/1", "b 2 1/2"])
+      #expect(try run.result(of: each) == ["a 1 1/1", "b 2 1/2"])
     }
     try await World.with(kind) { world in
       await #expect(throws: RunRefused.self) { try await program.run(options: world.options) }
@@ -125,7 +125,7 @@ struct RunningTests {
 
   @Test("a run is cancelled from its handle, and its functions learn of it", arguments: TestStore.all)
   func cancelling(kind: TestStore.Kind) async throws {
-    let begun = Gate()
+    let begun = Door()
     let heard = Counter()
     var program = EventProgram("cancelling")
     program.step("waits") { step in
@@ -149,7 +149,7 @@ struct RunningTests {
 
   @Test("who cancels the task that runs a program has it finish what runs; the run can be continued")
   func draining() async throws {
-    let (begun, go) = (Gate(), Gate())
+    let (begun, go) = (Door(), Door())
     var program = EventProgram("draining")
     let first = program.step("first") { _ in
       await begun.open()
@@ -173,7 +173,7 @@ struct RunningTests {
 
   @Test("a wait that is cancelled leaves the run alone")
   func waiting() async throws {
-    let (begun, go) = (Gate(), Gate())
+    let (begun, go) = (Door(), Door())
     var program = EventProgram("waiting")
     program.step("only") { _ in
       await begun.open()
@@ -253,7 +253,7 @@ struct RunningTests {
     }
     program.step("joins", on: both) { _ in }
     // It keeps the run from ending before the event comes.
-    let open = Gate()
+    let open = Door()
     program.step("stays") { _ in await open.wait() }
     try await World.with(kind) { world in
       let run = try await program.start(options: world.options)
@@ -285,7 +285,7 @@ struct RunningTests {
 
   @Test("progress, notes and lines of the log are there for those who look", arguments: TestStore.all)
   func notes(kind: TestStore.Kind) async throws {
-    let go = Gate()
+    let go = Door()
     var program = EventProgram("notes")
     let hush = program.secret("hush")
     program.step("tells") { step in

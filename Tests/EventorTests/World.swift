@@ -53,7 +53,7 @@ actor Counter {
 }
 
 /// Opens once.
-actor Gate {
+actor Door {
   private var isOpen = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
 

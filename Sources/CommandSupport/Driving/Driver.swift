@@ -12,6 +12,8 @@ import Storage
 /// Carries out the functions of the program that this process is, in itself: what a Swift program's own command adds to
 /// the steps that every command can carry out.
 public protocol ProgramFunctions: Sendable {
+  /// How the program's own command is called.
+  var command: String { get }
   /// The file that carries out functions in processes of their own.
   var file: String { get }
   /// An executor that carries out functions here and hands every other step to `processes`.

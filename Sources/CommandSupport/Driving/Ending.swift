@@ -48,7 +48,7 @@ public struct Ending {
     }
     let recap = Recap.text(
       summary: summary, tails: tails, store: open.shown, profile: json ? Say.errorProfile : Say.outProfile,
-      now: Say.now)
+      now: Say.now, recovering: Driver.functions?.command ?? "coordinator")
     if json { Say.aside(recap) } else { Say.out(recap) }
     let status = try await exitStatus(of: summary.run)
     if status != 0 { throw ExitCode(status) }

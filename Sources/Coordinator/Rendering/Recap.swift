@@ -26,21 +26,25 @@ public enum Recap {
   public static let mostFailures = 10
 
   /// The recap, ending with a newline. `store` is the URL or tag for the command to go on with, nil if it needs
-  /// none; a password in it is left out. `now` is needed for runs that have not ended.
+  /// none; a password in it is left out. `now` is needed for runs that have not ended. `recovering` is the command that recovers
+  /// runs of this program.
   public static func text(
-    report: RunReport, tails: [Tail], store: String?, profile: TerminalProfile, now: Timestamp? = nil
+    report: RunReport, tails: [Tail], store: String?, profile: TerminalProfile, now: Timestamp? = nil,
+    recovering: String = "coordinator"
   ) -> String {
     let tasks = report.currentTasks
     let summary = RunSummary(
       run: report.run, counts: Dictionary(grouping: tasks, by: \.status).mapValues(\.count),
       skipped: tasks.filter { $0.skipped && $0.status == .success }.count,
       failures: tasks.filter { $0.status == .failure })
-    return text(summary: summary, tails: tails, store: store, profile: profile, now: now)
+    return text(
+      summary: summary, tails: tails, store: store, profile: profile, now: now, recovering: recovering)
   }
 
   /// The same, of a summary that holds the first failures only.
   public static func text(
-    summary: RunSummary, tails: [Tail], store: String?, profile: TerminalProfile, now: Timestamp? = nil
+    summary: RunSummary, tails: [Tail], store: String?, profile: TerminalProfile, now: Timestamp? = nil,
+    recovering: String = "coordinator"
   ) -> String {
     let run = summary.run
     let failed = summary.failures
@@ -59,7 +63,7 @@ public enum Recap {
       let command = ShellWords.line(["coordinator", "tasks", run.id] + option(store))
       text += "\nand \(failures - mostFailures) more failed; see them with: \(command)\n"
     }
-    if let (why, words) = next(for: run) {
+    if let (why, words) = next(for: run, recovering) {
       let command = ShellWords.line(words + option(store))
       text += "\n" + why + ": " + TextStyle.strong.applied(to: shown(command), on: profile) + "\n"
     }
@@ -102,10 +106,11 @@ public enum Recap {
     return Array(lines.suffix(tailLines))
   }
 
-  private static func next(for run: RunRecord) -> (why: String, words: [String])? {
+  private static func next(for run: RunRecord, _ recovering: String) -> (why: String, words: [String])? {
     switch run.status {
     case .success: nil
-    case .failure, .cancelled: ("go on with", ["coordinator", "recover", run.id])
+    case .failure, .cancelled:
+      ("go on with", recovering.split(separator: " ").map(String.init) + ["recover", run.id])
     case .paused: ("go on with", ["coordinator", "resume", run.id])
     case .running: ("see why it goes on with", ["coordinator", "why", run.id])
     }

@@ -19,6 +19,16 @@ public struct EventCondition: Sendable, Hashable, CustomStringConvertible {
     EventCondition(.any(conditions.map(\.expression)))
   }
 
+  /// True once all of `events` are triggered.
+  public static func all(_ events: [EventHandle]) -> EventCondition {
+    .all(events.map { EventCondition($0) })
+  }
+
+  /// True once any of `events` is triggered.
+  public static func any(_ events: [EventHandle]) -> EventCondition {
+    .any(events.map { EventCondition($0) })
+  }
+
   /// As a program file has it: `e1 and (e2 or e3)`.
   public var description: String { expression.description }
 

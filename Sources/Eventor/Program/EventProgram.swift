@@ -27,6 +27,8 @@ public struct EventProgram: Sendable {
     public var timeout: Duration?
     /// The longest a run may wait for its first step to start.
     public var queueTimeout: Duration?
+    /// What the names of the variables begin with that tell a command who it is.
+    public var environmentPrefix = "EVENTOR_"
     /// Free text.
     public var description: String?
   }
@@ -100,6 +102,21 @@ public struct EventProgram: Sendable {
     schedule.overlap = overlap.model
     schedule.lateAfter = lateAfter.map(TimeSpan.init)
     model.schedule = (model.schedule ?? []) + [schedule]
+  }
+
+  /// Has `node` start once all of `nodes` have succeeded, besides those it waits for already: for steps that are made in a
+  /// loop. A function may read their results.
+  public mutating func join(_ nodes: [any ProgramNode], before node: any ProgramNode) {
+    let names = nodes.map(\.name)
+    if let place = model.loops.firstIndex(where: { $0.name == node.name }) {
+      model.loops[place].after += names
+    }
+    guard let place = model.steps.firstIndex(where: { $0.name == node.name }) else { return }
+    model.steps[place].after += names
+    guard case .function(var call) = model.steps[place].action else { return }
+    let steps = Set(model.steps.map(\.name))
+    call.reads += names.filter { steps.contains($0) && !call.reads.contains($0) }
+    model.steps[place].action = .function(call)
   }
 
   private mutating func add(_ event: EventHandle, _ targets: [String], _ delay: Duration) {
@@ -239,6 +256,10 @@ public struct EventProgram: Sendable {
     step.action = action
     step.forEach = forEach
     options.apply(to: &step)
+    if options.heartbeat != nil, !action.isFunction {
+      mistakes.append(
+        .error("steps.\(name).heartbeat", "only functions have a heartbeat; a command has a timeout"))
+    }
     model.steps.append(step)
   }
 
@@ -270,6 +291,7 @@ public struct EventProgram: Sendable {
     program.config.maxConcurrent = settings.maxConcurrent
     program.config.stopOnFailure = settings.stopsOnFailure
     program.config.defaultHost = settings.defaultHost
+    program.config.environmentPrefix = settings.environmentPrefix
     program.config.timeout = settings.timeout.map(TimeSpan.init)
     program.config.queueTimeout = settings.queueTimeout.map(TimeSpan.init)
     return program
@@ -296,3 +318,10 @@ public struct InvalidProgram: Error, Sendable, CustomStringConvertible {
 /// Dictionaries are collections too, but no lists.
 private protocol DictionaryType {}
 extension Dictionary: DictionaryType {}
+
+extension Program.Action {
+  fileprivate var isFunction: Bool {
+    if case .function = self { return true }
+    return false
+  }
+}

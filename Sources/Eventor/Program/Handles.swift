@@ -16,6 +16,9 @@ public protocol ProgramNode: Sendable {
 public struct StepHandle<Output: Codable & Sendable>: ProgramNode, Hashable {
   /// The step's name.
   public let name: String
+
+  /// Its result, as it stands in the texts of commands: `${steps.NAME.result}`.
+  public var reference: String { "${steps.\(name).result}" }
 }
 
 /// A loop of a program, with the type of its items.

@@ -25,6 +25,11 @@ extension Items where Item == Int {
   public static func range(_ range: ClosedRange<Int>) -> Items {
     Items { .range(from: .value(range.lowerBound), to: .value(range.upperBound)) }
   }
+
+  /// Whole numbers from `first` to the value of a parameter, both included.
+  public static func range(from first: Int = 1, through last: ParameterHandle<Int>) -> Items {
+    Items { .range(from: .value(first), to: .reference(last.reference)) }
+  }
 }
 
 extension Items: ExpressibleByArrayLiteral {

@@ -124,6 +124,24 @@ public struct StepOptions: Sendable {
 
 /// How failed attempts of a step are tried again.
 public struct Retry: Sendable, Hashable {
+  /// An end that is, or is not, worth another attempt.
+  public enum Condition: Sendable, Hashable {
+    /// This exit code: see ``StepFailure/exitCode``.
+    case exit(Int)
+    /// Ended by a signal.
+    case signal
+    /// Ended by its timeout.
+    case timeout
+
+    fileprivate var model: Program.Retry.Condition {
+      switch self {
+      case .exit(let code): .exit(code)
+      case .signal: .signal
+      case .timeout: .timeout
+      }
+    }
+  }
+
   /// Attempts in all, the first one counted.
   public var attempts: Int
   /// Before the second attempt.
@@ -134,6 +152,10 @@ public struct Retry: Sendable, Hashable {
   public var maxDelay: Duration?
   /// Share of the delay added or taken off at random, 0 to 1.
   public var jitter: Double
+  /// Only these ends are tried again; empty: all.
+  public var onExit: [Condition] = []
+  /// These ends are not tried again.
+  public var notOnExit: [Condition] = []
   /// Whether the next attempt goes to another host of the group, if there is one.
   public var elsewhere: Bool
 
@@ -141,8 +163,10 @@ public struct Retry: Sendable, Hashable {
   public init(
     attempts: Int, delay: Duration = .zero, backoff: Double = 1, maxDelay: Duration? = nil,
     jitter: Double = 0,
-    elsewhere: Bool = false
+    onExit: [Condition] = [], notOnExit: [Condition] = [], elsewhere: Bool = false
   ) {
+    self.onExit = onExit
+    self.notOnExit = notOnExit
     self.attempts = attempts
     self.delay = delay
     self.backoff = backoff
@@ -157,6 +181,8 @@ public struct Retry: Sendable, Hashable {
     retry.backoff = backoff
     retry.maxDelay = maxDelay.map(TimeSpan.init)
     retry.jitter = jitter
+    retry.onExit = onExit.map(\.model)
+    retry.notOnExit = notOnExit.map(\.model)
     retry.elsewhere = elsewhere ? true : nil
     return retry
   }

@@ -4,8 +4,16 @@ import Model
 public struct Triggers: Sendable, Hashable {
   var model = Program.Triggers()
 
-  /// None.
-  public init() {}
+  /// These events, by what raises them: for lists that are made elsewhere.
+  public init(
+    success: [EventHandle] = [], failure: [EventHandle] = [], complete: [EventHandle] = [],
+    skipped: [EventHandle] = []
+  ) {
+    model.success = success.map(\.name)
+    model.failure = failure.map(\.name)
+    model.complete = complete.map(\.name)
+    model.skipped = skipped.map(\.name)
+  }
 
   /// `events` are raised by success.
   public static func success(_ events: EventHandle...) -> Triggers {

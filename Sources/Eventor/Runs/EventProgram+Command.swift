@@ -15,7 +15,9 @@ extension EventProgram {
 
   /// Carries out the step of one of `programs` that this process is there for, and ends the process; returns if it is there
   /// for none.
-  package static func carryOutStep(of programs: [EventProgram]) async {
+  ///
+  /// To be called first by a `main` without `EventorMain` that has several programs; one program's own `run` does it by itself.
+  public static func carryOutStep(of programs: [EventProgram]) async {
     await StepEntry.carryOut(among: programs)
   }
 

@@ -1,6 +1,7 @@
 import Agent
 import Engine
 import Foundation
+import Glibc
 import Model
 import Storage
 
@@ -21,11 +22,19 @@ extension EventProgram {
     _ mode: RunMode = .new, parameters: [ParameterSetting] = [], options: RunOptions = RunOptions()
   ) async throws -> RunOutcome {
     let handle = try await start(mode, parameters: parameters, options: options)
-    return try await withTaskCancellationHandler {
-      try await handle.ended()
-    } onCancel: {
-      handle.drain()
+    let result: Result<RunOutcome, any Error>
+    do {
+      let outcome = try await withTaskCancellationHandler {
+        try await handle.ended()
+      } onCancel: {
+        handle.drain()
+      }
+      result = .success(outcome)
+    } catch {
+      result = .failure(error)
     }
+    await handle.close()
+    return try result.get()
   }
 
   /// Runs the program in the background of this process. See ``run(_:parameters:options:)``.
@@ -101,7 +110,7 @@ extension EventProgram {
           program: version, id: options.runID, parameters: complete(values), isStandalone: false,
           isUnpinned: false,
           localHost: LocalHost.name, user: Person.name, sequence: options.sequence.map { Sequence($0) }))
-      return follow(id, connection)
+      return RunHandle.following(id, connection)
     } catch {
       await connection.close()
       throw error
@@ -113,6 +122,10 @@ extension EventProgram {
   /// - Parameter path: Where it is on the nodes; nil: where it is here.
   func installed(at path: String?) throws -> Program {
     let own = try Self.executable()
+    guard own != Self.replaced else {
+      throw RunRefused(
+        "this executable was replaced since it was started, so nodes can't have it; start it again")
+    }
     let digest: String
     do throws(ProgramFile.Unreadable) {
       digest = try ProgramFile.digest(of: own)
@@ -122,10 +135,14 @@ extension EventProgram {
     return finished.installed(at: path ?? own, digest: digest)
   }
 
-  /// The file of this process.
+  /// The file of this process. One that was replaced since, by another build, is still to be had as long as this process
+  /// lives, by the name that the kernel has for it.
   static func executable() throws -> String {
-    try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let path = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    return path.hasSuffix(" (deleted)") ? replaced : path
   }
+
+  private static let replaced = "/proc/\(getpid())/exe"
 
   // MARK: Parameters
 
@@ -243,47 +260,13 @@ extension EventProgram {
         let outcome = try await connection.outcome(of: id)
         feed.yield(.over(outcome.status))
         feed.finish()
-        await connection.close()
         return outcome
       } catch {
         feed.finish()
-        await connection.close()
         throw error
       }
     }
     return RunHandle(id: id, connection: connection, events: events, worker: worker, work: work)
-  }
-
-  /// A handle on a run that others work on: its history is looked at twice a second.
-  private func follow(_ id: String, _ connection: StoreConnection) -> RunHandle {
-    let (events, feed) = AsyncStream.makeStream(of: RunEvent.self, bufferingPolicy: .bufferingNewest(10_000))
-    let worker = WorkerBox(isHere: false)
-    let work = Task {
-      defer {
-        feed.finish()
-        worker.end.open()
-      }
-      do {
-        var last: Int64 = 0
-        while true {
-          let isOver = try await connection.store.glance(at: id).status.isOver
-          let news = try await connection.store.history(of: id, after: last)
-          last = news.last
-          for record in news.records { if let event = RunEvent(record) { feed.yield(event) } }
-          if isOver { break }
-          try await Task.sleep(for: .milliseconds(500))
-        }
-        let outcome = try await connection.outcome(of: id)
-        feed.yield(.over(outcome.status))
-        await connection.close()
-        return outcome
-      } catch {
-        await connection.close()
-        throw error
-      }
-    }
-    return RunHandle(
-      id: id, connection: connection, events: events, worker: worker, work: work)
   }
 }
 
@@ -306,17 +289,6 @@ extension RunEvent {
     case .storeLost(let why): self = .storeLost(why)
     case .storeFound: self = .storeFound
     }
-  }
-
-  /// What the history says; nil for what is no start or end of a step.
-  fileprivate init?(_ record: HistoryRecord) {
-    let entry = record.entry
-    guard entry.subject == .task, let status = TaskStatus(rawValue: entry.to) else { return nil }
-    let isStart = status == .running
-    let step = Step(
-      name: entry.name, sequence: entry.sequence, attempt: entry.attempt, host: isStart ? entry.actor : nil)
-    guard isStart || status.isOver else { return nil }
-    self = isStart ? .started(step) : .ended(step, status: status, message: nil)
   }
 }
 

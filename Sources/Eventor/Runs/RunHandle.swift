@@ -30,6 +30,18 @@ public final class RunHandle: Sendable {
     self.work = work
   }
 
+  /// Whoever lets go of a run whose work has ended lets go of its store too. One that goes on keeps both.
+  deinit {
+    let (connection, work) = (connection, work)
+    Task {
+      _ = await work.result
+      await connection.close()
+    }
+  }
+
+  /// Closes the connections to the store. To be called when the work on the run has ended; nothing more can be asked then.
+  func close() async { await connection.close() }
+
   /// Waits for the end of the run, or of the work on it. A wait that is cancelled leaves the run as it is.
   ///
   /// - Throws: Errors of the store; `CancellationError`.

@@ -7,6 +7,23 @@ public typealias TaskStatus = Model.TaskStatus
 /// One attempt of a step in one sequence.
 public typealias TaskRecord = Model.TaskRecord
 
+/// Everything that a store says of a run.
+public typealias RunReport = Model.RunReport
+/// A run, as a store has it.
+public typealias RunRecord = Model.RunRecord
+/// A loop of a run.
+public typealias LoopRecord = Model.LoopRecord
+/// An event of a run that was triggered.
+public typealias EventRecord = Model.EventRecord
+/// What an attempt has last said of itself.
+public typealias TaskNote = Model.TaskNote
+/// A moment by the store's clock, in microseconds since 1970.
+public typealias Timestamp = Model.Timestamp
+/// Any JSON value.
+public typealias JSONValue = Model.JSONValue
+/// One pass through a program's graph inside a run.
+public typealias RunSequence = Model.Sequence
+
 /// How a run stood when the work on it ended.
 public struct RunOutcome: Sendable, Hashable {
   /// Everything the store says of it: what `coordinator status --json` prints.
@@ -31,14 +48,27 @@ public struct RunOutcome: Sendable, Hashable {
     return try JSON.decode(Output.self, json, as: "the result of step '\(step.name)'")
   }
 
-  /// The results of a step that runs once for each item, in the order of the items; those that gave none are left out.
+  /// The results of a step that runs once for each item, in the order of the items, with nil where there is none; nil if the
+  /// step did not run in that sequence.
   ///
   /// - Throws: ``StepValueError`` if one is of another type.
-  public func results<Output>(of step: StepHandle<[Output?]>, sequence: String = "1") throws -> [Output] {
+  public func result<Output>(of step: StepHandle<[Output?]>, sequence: String = "1") throws -> [Output?]? {
+    let own = tasks.last { $0.step == step.name && $0.sequence.text == sequence }
+    if let json = own?.result {
+      return try JSON.decode([Output?].self, json, as: "the result of step '\(step.name)'")
+    }
+    let loop = report.loops.last { $0.loop == step.name && $0.sequence.text == sequence }
+    guard let loop else { return nil }
+    var results = [Output?](repeating: nil, count: loop.iterations)
     let outer = Sequence(sequence)
-    return try tasks.filter { $0.step == step.name && $0.sequence.outer == outer }
-      .sorted { $0.sequence < $1.sequence }.compactMap(\.result)
-      .map { try JSON.decode(Output.self, $0, as: "a result of step '\(step.name)'") }
+    for task in tasks where task.step == step.name && task.sequence.outer == outer {
+      guard let last = task.sequence.components.last, let index = Int(last),
+        results.indices.contains(index - 1),
+        let json = task.result
+      else { continue }
+      results[index - 1] = try JSON.decode(Output.self, json, as: "a result of step '\(step.name)'")
+    }
+    return results
   }
 
   /// Returns it if it is a success.

@@ -1,0 +1,58 @@
+import Engine
+import Model
+
+extension RunHandle {
+  /// A handle on a run that is there already: of a cluster, or of another process.
+  ///
+  /// - Parameters:
+  ///   - run: Its id, the beginning of it, or `latest`.
+  ///   - location: Where it is kept.
+  /// - Throws: Errors of the store, among others if there is no such run.
+  public static func following(_ run: String, in location: StoreLocation) async throws -> RunHandle {
+    let connection = try await StoreConnection(location)
+    do {
+      return following(try await connection.store.runID(matching: run), connection)
+    } catch {
+      await connection.close()
+      throw error
+    }
+  }
+
+  /// A handle on a run that others work on: its history is looked at twice a second until it is over.
+  static func following(_ id: String, _ connection: StoreConnection) -> RunHandle {
+    let (events, feed) = AsyncStream.makeStream(of: RunEvent.self, bufferingPolicy: .bufferingNewest(10_000))
+    let worker = WorkerBox(isHere: false)
+    let work = Task {
+      defer {
+        feed.finish()
+        worker.end.open()
+      }
+      var last: Int64 = 0
+      while true {
+        let isOver = try await connection.store.glance(at: id).status.isOver
+        let news = try await connection.store.history(of: id, after: last)
+        last = news.last
+        for record in news.records { if let event = RunEvent(record) { feed.yield(event) } }
+        if isOver { break }
+        try await Task.sleep(for: .milliseconds(500))
+      }
+      let outcome = try await connection.outcome(of: id)
+      feed.yield(.over(outcome.status))
+      return outcome
+    }
+    return RunHandle(id: id, connection: connection, events: events, worker: worker, work: work)
+  }
+}
+
+extension RunEvent {
+  /// What the history says; nil for what is no start or end of a step.
+  fileprivate init?(_ record: HistoryRecord) {
+    let entry = record.entry
+    guard entry.subject == .task, let status = TaskStatus(rawValue: entry.to) else { return nil }
+    let isStart = status == .running
+    let step = Step(
+      name: entry.name, sequence: entry.sequence, attempt: entry.attempt, host: isStart ? entry.actor : nil)
+    guard isStart || status.isOver else { return nil }
+    self = isStart ? .started(step) : .ended(step, status: status, message: nil)
+  }
+}
