@@ -190,12 +190,12 @@ let package = Package(
         "TestSupport",
       ],
       swiftSettings: strict),
-    // The library: what is built, what functions in the tests' own process come to, its examples, what its articles say.
+    // The library: what is built, what functions in process come to, its examples, and what its articles say.
     .testTarget(
       name: "EventorTests",
       dependencies: [
-        "Eventor", "EventorCommand", "Model", "Documents", "Database", "Drivers", "TestSupport", "coordinator",
-        "eventor-examples",
+        "Eventor", "EventorCommand", "Model", "Documents", "Database", "Drivers", "TestSupport",
+        "coordinator", "eventor-examples",
       ],
       swiftSettings: strict),
     // The rules of the engine on runs in memory: no store, no clock.

@@ -194,7 +194,7 @@ struct RunningTests {
   func slices(kind: TestStore.Kind) async throws {
     var program = EventProgram("slices")
     let (now, later) = (program.event("now"), program.event("later"))
-    program.associate(now, to: later, after: .milliseconds(300))
+    program.associate(now, to: later, after: .seconds(3))
     program.step("first", on: now) { _ in }
     program.step("second", on: later) { _ in }
     program.start(now)
