@@ -46,16 +46,7 @@ struct ProgramSubmitCommand: AsyncParsableCommand {
     try values.checkForAgents(content)
     let open = try await storeOptions.open(fallback: ProgramCommand.ownStore, makes: true)
     let version = try await open.store.register(content, by: Person.name)
-    let id = try await open.store.submit(
-      Submission(
-        program: version, id: newRun.runID, parameters: values.open, isStandalone: false, isUnpinned: false,
-        localHost: LocalHost.name, user: Person.name, sequence: newRun.sequence.map { Sequence($0) }))
-    if wait { return try await Waiting(open: open, json: json, timeout: nil).wait(for: id) }
-    if json {
-      Say.out(RunJSON.document(try await open.store.report(on: id, recovery: nil, allAttempts: false)))
-    } else {
-      Say.line(id)
-    }
+    try await newRun.submit(version, values, to: open, wait: wait, json: json)
   }
 }
 

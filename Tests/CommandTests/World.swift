@@ -21,14 +21,14 @@ struct World: Sendable {
   static func with(
     _ kind: TestStore.Kind = .sqlite, program text: String = "", _ body: (World) async throws -> Void
   ) async throws {
-    await Gate.shared.enter()
+    await gate.enter()
     let result: Result<Void, any Error>
     do {
       result = .success(try await make(kind, text, body))
     } catch {
       result = .failure(error)
     }
-    await Gate.shared.leave()
+    await gate.leave()
     try result.get()
   }
 
@@ -174,45 +174,15 @@ func until(
   throw Impatience()
 }
 
-/// The built command.
+/// A few worlds at a time: each has processes of its own.
+private let gate = Gate(places: 4)
+
+/// The built commands.
 enum Executable {
-  /// In the directory `EVENTOR_TEST_BIN`, else beside the bundle of the tests.
-  static let path = find("coordinator")
-  static let agent = find("eventor-agent")
-  static let bench = find("eventor-bench")
-  static let probe = find("step-probe")
-
-  private static func find(_ name: String) -> String {
-    let named = ProcessInfo.processInfo.environment["EVENTOR_TEST_BIN"].map { URL(fileURLWithPath: $0) }
-    // The bundle is a file or a directory, by the version of the tools.
-    let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
-    let candidates = [
-      named, bundle.deletingLastPathComponent(), Bundle.main.bundleURL.deletingLastPathComponent(),
-    ]
-    let paths = candidates.compactMap { $0?.appendingPathComponent(name).path }
-    return paths.first { FileManager.default.isExecutableFile(atPath: $0) } ?? name
-  }
-}
-
-/// Lets a few worlds be at a time: each has processes of its own.
-actor Gate {
-  static let shared = Gate(places: 4)
-  private var free: Int
-  private var waiting: [CheckedContinuation<Void, Never>] = []
-
-  init(places: Int) { free = places }
-
-  func enter() async {
-    if free > 0 {
-      free -= 1
-      return
-    }
-    await withCheckedContinuation { waiting.append($0) }
-  }
-
-  func leave() {
-    if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
-  }
+  static let path = BuiltExecutable.path(of: "coordinator")
+  static let agent = BuiltExecutable.path(of: "eventor-agent")
+  static let bench = BuiltExecutable.path(of: "eventor-bench")
+  static let probe = BuiltExecutable.path(of: "step-probe")
 }
 
 /// Processes of a test that are still there.

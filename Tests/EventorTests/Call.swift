@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// What a call of a built executable came to.
@@ -32,10 +33,10 @@ struct Folder: Sendable {
 
   /// Hands `body` a folder, and removes it afterwards, whatever happened.
   static func with(_ body: (Folder) async throws -> Void) async throws {
-    await Gate.shared.enter()
+    await gate.enter()
     let result: Result<Void, any Error>
     do { result = .success(try await make(body)) } catch { result = .failure(error) }
-    await Gate.shared.leave()
+    await gate.leave()
     try result.get()
   }
 
@@ -53,7 +54,7 @@ struct Folder: Sendable {
     _ executable: String, _ arguments: [String], from place: SourceLocation = #_sourceLocation
   ) async throws -> Answer {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: Executable.path(of: executable))
+    process.executableURL = URL(fileURLWithPath: BuiltExecutable.path(of: executable))
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: path)
     process.environment = [
@@ -89,37 +90,5 @@ struct Folder: Sendable {
   }
 }
 
-/// The built executables: in the directory `EVENTOR_TEST_BIN`, else beside the bundle of the tests.
-enum Executable {
-  static func path(of name: String) -> String {
-    let named = ProcessInfo.processInfo.environment["EVENTOR_TEST_BIN"].map { URL(fileURLWithPath: $0) }
-    // The bundle is a file or a directory, by the version of the tools.
-    let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
-    let candidates = [
-      named, bundle.deletingLastPathComponent(), Bundle.main.bundleURL.deletingLastPathComponent(),
-    ]
-    let paths = candidates.compactMap { $0?.appendingPathComponent(name).path }
-    return paths.first { FileManager.default.isExecutableFile(atPath: $0) } ?? name
-  }
-}
-
-/// Lets a few folders be at a time: each has processes of its own.
-actor Gate {
-  static let shared = Gate(places: 4)
-  private var free: Int
-  private var waiting: [CheckedContinuation<Void, Never>] = []
-
-  init(places: Int) { free = places }
-
-  func enter() async {
-    if free > 0 {
-      free -= 1
-      return
-    }
-    await withCheckedContinuation { waiting.append($0) }
-  }
-
-  func leave() {
-    if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
-  }
-}
+/// A few folders at a time: each has processes of its own.
+private let gate = Gate(places: 4)

@@ -152,12 +152,7 @@ struct Job: Sendable {
     if let tail = try? StepLog.tail(of: logPath), tail.totalBytes > 0 {
       outcome.tail = Outcome.Tail(text: tail.text, totalBytes: tail.totalBytes)
     }
-    outcome.message = outcome.message.map { Masking.mask($0, secrets) }
-    if !secrets.isEmpty, let result = outcome.result, let text = Optional(result.json),
-      Masking.mask(text, secrets) != text
-    {
-      outcome.result = .string("***")
-    }
+    outcome.hide(secrets)
   }
 }
 

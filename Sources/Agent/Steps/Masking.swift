@@ -1,3 +1,4 @@
+public import Engine
 import Foundation
 import Glibc
 
@@ -36,5 +37,14 @@ public enum Masking {
       guard count == size, count > overlap else { return }
       offset += count - overlap
     }
+  }
+}
+
+extension Outcome {
+  /// Takes the values of secrets out of its message and its result.
+  public mutating func hide(_ secrets: [String]) {
+    guard !secrets.isEmpty else { return }
+    message = message.map { Masking.mask($0, secrets) }
+    if let text = result?.json, Masking.mask(text, secrets) != text { result = .string("***") }
   }
 }

@@ -60,10 +60,8 @@ final class NoteWatch: Sendable {
         return state.isLooking ? state.watched.values.compactMap(\.limit?.microseconds).min() ?? .max : nil
       }
       guard let shortest else { return }
-      // A silence is noticed within a quarter of its limit.
-      do { try await Task.sleep(for: .microseconds(max(20_000, min(500_000, shortest / 4)))) } catch {
-        continue
-      }
+      // A silence is noticed within a quarter of its limit. Nobody cancels this task: the sleep is never cut short.
+      try? await Task.sleep(for: .microseconds(max(20_000, min(500_000, shortest / 4))))
       await withCheckedContinuation { continuation in
         queue.async { [self] in
           lookOnce()

@@ -52,7 +52,8 @@ public final class StepNotes: Sendable {
           log.debug("notes of steps not stored", metadata: ["run": "\(run)", "error": "\(error)"])
         }
       }
-      do { try await Task.sleep(for: pause) } catch { continue }
+      // What comes meanwhile is sent together. Nobody cancels this task.
+      try? await Task.sleep(for: pause)
     }
   }
 }

@@ -58,7 +58,8 @@ public struct ReplayOptions: ParsableArguments {
     let store = open.store
     let id = try await store.runID(matching: text)
     var report = try await store.report(on: id, recovery: nil, allAttempts: false)
-    let values = try await parameters.values(for: store.program(of: id), former: report.run.parameters)
+    let program = try await store.program(of: id)
+    let values = try parameters.values(for: program, former: report.run.parameters)
     let isHere = here || (report.run.isStandalone && !submit)
     func request() throws -> ReplayRequest {
       var request = try makeRequest(report, values)
@@ -66,7 +67,7 @@ public struct ReplayOptions: ParsableArguments {
       request.isUnpinned = isHere && !running.pin
       return request
     }
-    if !isHere { try await values.checkForAgents(store.program(of: id)) }
+    if !isHere { try values.checkForAgents(program) }
     if plan {
       let request = try request()
       return Self.show(try await store.plan(request, of: id, by: Person.name), json: json)
@@ -112,12 +113,7 @@ public struct ReplayOptions: ParsableArguments {
       _ = try await driver.drive(id)
       return try await Ending(open: open, json: json).tell(id)
     }
-    if wait { return try await Waiting(open: open, json: json, timeout: nil).wait(for: id) }
-    if json {
-      Say.out(RunJSON.document(try await store.report(on: id, recovery: nil, allAttempts: false)))
-    } else {
-      Say.line(id)
-    }
+    try await NewRunOptions.tell(submitted: id, open, wait: wait, json: json)
   }
 
   private static func show(_ planned: [PlannedTask], json: Bool) {

@@ -1,7 +1,7 @@
 import Agent
 public import ArgumentParser
 public import Coordinator
-import Engine
+public import Engine
 import Foundation
 public import Model
 public import Storage
@@ -40,6 +40,28 @@ extension NewRunOptions {
       Submission(
         program: version, id: runID, parameters: values.open, isStandalone: true, isUnpinned: !running.pin,
         localHost: LocalHost.name, user: Person.name, sequence: sequence.map { Sequence($0) }))
+  }
+
+  /// Starts a run of `version` that is left to the agents, and tells it: its end where that is waited for, else its report
+  /// as JSON, or its id.
+  public func submit(
+    _ version: ProgramVersion, _ values: ParameterValues, to open: OpenStore, wait: Bool, json: Bool
+  ) async throws {
+    let id = try await open.store.submit(
+      Submission(
+        program: version, id: runID, parameters: values.open, isStandalone: false, isUnpinned: false,
+        localHost: LocalHost.name, user: Person.name, sequence: sequence.map { Sequence($0) }))
+    try await Self.tell(submitted: id, open, wait: wait, json: json)
+  }
+
+  /// Tells a run that was left to the agents.
+  static func tell(submitted id: String, _ open: OpenStore, wait: Bool, json: Bool) async throws {
+    if wait { return try await Waiting(open: open, json: json, timeout: nil).wait(for: id) }
+    if json {
+      Say.out(RunJSON.document(try await open.store.report(on: id, recovery: nil, allAttempts: false)))
+    } else {
+      Say.line(id)
+    }
   }
 
   /// The run to go on with: the one named, or the newest of the program that is not over.

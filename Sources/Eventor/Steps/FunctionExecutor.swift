@@ -191,12 +191,3 @@ final class FunctionExecutor: StepExecutor {
     return outcome
   }
 }
-
-extension Outcome {
-  /// Takes the values of secrets out of it.
-  fileprivate mutating func hide(_ secrets: [String]) {
-    guard !secrets.isEmpty else { return }
-    message = message.map { Masking.mask($0, secrets) }
-    if let text = result?.json, Masking.mask(text, secrets) != text { result = .string("***") }
-  }
-}
