@@ -42,9 +42,12 @@ extension Session {
     for (index, column) in columns.enumerated() {
       sql += index == 0 ? "\(identifier: column)" : ", \(identifier: column)"
     }
-    let tuple = "(" + repeatElement("?", count: columns.count).joined(separator: ", ") + ")"
-    sql.text += ") VALUES " + repeatElement(tuple, count: rows.count).joined(separator: ", ")
-    sql.values = rows.flatMap(\.self)
+    let tuple = SQL.placeholders(columns.count)
+    sql.text += ") VALUES "
+    sql.text.reserveCapacity(sql.text.utf8.count + rows.count * (tuple.utf8.count + 2))
+    for position in 0..<rows.count { sql.text += position == 0 ? tuple : ", " + tuple }
+    sql.values.reserveCapacity(rows.count * columns.count)
+    for row in rows { sql.values += row }
     return sql
   }
 

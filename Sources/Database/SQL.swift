@@ -56,6 +56,17 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable, Hashable {
     }
   }
 
+  /// `(?, ?, ?)` with so many of them; the usual numbers are at hand.
+  static func placeholders(_ count: Int) -> String {
+    usualPlaceholders.indices.contains(count) ? usualPlaceholders[count] : spellPlaceholders(count)
+  }
+
+  private static let usualPlaceholders = (0...64).map(spellPlaceholders)
+
+  private static func spellPlaceholders(_ count: Int) -> String {
+    "(" + repeatElement("?", count: count).joined(separator: ", ") + ")"
+  }
+
   /// Whether `name` may stand in a statement: `[A-Za-z_][A-Za-z0-9_$]{0,62}`.
   public static func isIdentifier(_ name: String) -> Bool {
     let bytes = name.utf8
@@ -109,13 +120,19 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable, Hashable {
     }
 
     /// Binds all of `list` as `(?, ?, ?)`; an empty list is `(NULL)`, which nothing equals.
+    ///
+    /// The last value is repeated until there are a power of two of them, which changes nothing of what is equal to one:
+    /// so a list of up to 64 has seven texts to be prepared and not 64.
     public mutating func appendInterpolation(list: [some Bindable]) {
-      guard !list.isEmpty else {
+      guard let last = list.last else {
         sql.text += "(NULL)"
         return
       }
-      sql.text += "(" + repeatElement("?", count: list.count).joined(separator: ", ") + ")"
+      var count = 1
+      while count < list.count { count *= 2 }
+      sql.text += SQL.placeholders(count)
       sql.values += list.map(\.databaseValue)
+      sql.values += repeatElement(last.databaseValue, count: count - list.count)
     }
   }
 }

@@ -13,6 +13,9 @@ public protocol Session: AnyObject {
 
   /// All rows of a statement.
   func query(_ sql: SQL) throws(DatabaseError) -> [Row]
+  /// All rows of each of several statements, carried out one after the other: each sees what those before it did, and what
+  /// others had committed when it began. In one round trip where the database can.
+  func queryAll(_ statements: [SQL]) throws(DatabaseError) -> [[Row]]
   /// Runs a statement; returns the number of rows it inserted, deleted or matched for update.
   @discardableResult func execute(_ sql: SQL) throws(DatabaseError) -> Int
   /// Carries out a statement whose answer nobody needs: at once, or with the next one in the same round trip. Its
@@ -37,6 +40,13 @@ public protocol Session: AnyObject {
 }
 
 extension Session {
+  /// One by one.
+  public func queryAll(_ statements: [SQL]) throws(DatabaseError) -> [[Row]] {
+    var answers: [[Row]] = []
+    for statement in statements { answers.append(try query(statement)) }
+    return answers
+  }
+
   /// At once.
   public func enqueue(_ sql: SQL) throws(DatabaseError) { try execute(sql) }
 }

@@ -25,6 +25,41 @@ struct QueueTests {
     }
   }
 
+  @Test("several statements are answered together, each seeing what came before it", arguments: TestStore.all)
+  func together(_ kind: TestStore.Kind) async throws {
+    try await withPool(kind, size: 1) { pool in
+      try await pool.transaction(.write) { session in
+        #expect(try session.queryAll([]).isEmpty)
+        try session.enqueue("INSERT INTO t (k, n) VALUES ('a', 1)")
+        let answers = try session.queryAll([
+          "SELECT n FROM t WHERE k = \("a")", "SELECT n FROM t WHERE k = 'none'",
+          "SELECT n, k FROM t WHERE n = \(1)", "SELECT COUNT(*) FROM t",
+        ])
+        #expect(answers.map(\.count) == [1, 0, 1, 1])
+        #expect(try answers[0][0].int(0) == 1 && answers[2][0].text(1) == "a" && answers[3][0].int(0) == 1)
+        #expect(try session.queryAll(["SELECT k FROM t"])[0][0].text(0) == "a")
+      }
+    }
+  }
+
+  @Test(
+    "of several statements the first that fails is named, and fails the transaction", arguments: TestStore.all
+  )
+  func togetherFailing(_ kind: TestStore.Kind) async throws {
+    try await withPool(kind, size: 1) { pool in
+      let error = try await databaseError {
+        try await pool.transaction(.write) { session in
+          try session.enqueue("INSERT INTO t (k, n) VALUES ('a', 1)")
+          _ = try session.queryAll([
+            "SELECT n FROM t", "SELECT n FROM t WHERE missing = 1", "SELECT k FROM t WHERE missing = 2",
+          ])
+        }
+      }
+      #expect(error.kind == .syntax && error.statement?.contains("missing = 1") == true, "\(error)")
+      #expect(try await pool.run { try $0.query("SELECT k FROM t").isEmpty })
+    }
+  }
+
   @Test("may be many and long", arguments: TestStore.all)
   func many(_ kind: TestStore.Kind) async throws {
     try await withPool(kind, size: 1) { pool in

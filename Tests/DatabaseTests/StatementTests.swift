@@ -23,6 +23,33 @@ struct StatementTests {
     #expect(spliced == SQL(text: "SELECT 1 WHERE a = ?", values: [.integer(7)]))
   }
 
+  @Test("a list of values has as many places as the next power of two, the rest of them for its last value")
+  func lists() {
+    func list(_ numbers: [Int]) -> SQL { "\(list: numbers)" }
+    #expect(list([]) == SQL(text: "(NULL)"))
+    #expect(list([7]) == SQL(text: "(?)", values: [.integer(7)]))
+    #expect(list([1, 2, 3]) == SQL(text: "(?, ?, ?, ?)", values: [1, 2, 3, 3].map { .integer($0) }))
+    let long = list(Array(1...65))
+    #expect(long.values.count == 128 && long.values.last == .integer(65))
+    #expect(long.text.count { $0 == "?" } == 128)
+    #expect(Set((33...64).map { list(Array(1...$0)).text }).count == 1)
+  }
+
+  @Test("a list finds what is in it, however many there are", arguments: TestStore.all)
+  func listed(_ kind: TestStore.Kind) async throws {
+    try await withPool(kind, size: 1) { pool in
+      try await pool.transaction(.write) { session in
+        try session.insert(
+          into: "t", columns: ["k", "n"], rows: (0..<100).map { [.text("k\($0)"), .integer(Int64($0))] })
+        for count in [0, 1, 2, 3, 5, 64, 65, 99] {
+          let list = Array(0..<count)
+          #expect(try session.query("SELECT n FROM t WHERE n IN \(list: list)").count == count)
+        }
+        #expect(try session.query("SELECT n FROM t WHERE n NOT IN \(list: [1, 2, 3])").count == 97)
+      }
+    }
+  }
+
   @Test(
     "PostgreSQL's form",
     arguments: [

@@ -35,6 +35,14 @@ final class PostgresResult {
     PQresultErrorField(pointer, code).map { String(cString: $0) }
   }
 
+  /// All rows, copied out of libpq; throws as ``row(_:)`` does.
+  func rows() throws(DatabaseError) -> [Row] {
+    var rows: [Row] = []
+    rows.reserveCapacity(rowCount)
+    for index in 0..<rowCount { rows.append(try row(index)) }
+    return rows
+  }
+
   /// Row `index`, copied out of libpq; throws `.unexpectedValue` for a number beyond 64 bits.
   func row(_ index: Int) throws(DatabaseError) -> Row {
     var values: [Value] = []
