@@ -87,6 +87,11 @@ public final class Plan: Sendable {
   public let starts: [Program.Start]
   /// Whether any task of it must hold something before it starts, or counts against a limit.
   public let hasDemands: Bool
+  /// Whether anything of it waits for a moment: a delay, a retry, or its turn at a resource. Limits on the time of the whole
+  /// run are not meant.
+  public let hasTimes: Bool
+  /// Whether any step of it runs as somebody else than its agent.
+  public let hasUsers: Bool
   /// Nodes that nothing starts: they begin with the run.
   public let initial: [(target: Target, sequence: Sequence)]
 
@@ -165,9 +170,13 @@ public final class Plan: Sendable {
     }
     self.steps = steps
     self.loops = loops
+    hasUsers = program.steps.contains { $0.user != nil } || program.groups.contains { $0.user != nil }
     hasDemands =
       program.config.maxConcurrent > 0
       || steps.values.contains { !$0.definition.acquires.isEmpty || $0.groupLimit > 0 }
+    hasTimes =
+      hasDemands || steps.values.contains { $0.definition.retry != nil }
+      || launches.values.contains { $0.contains { $0.delay > .zero } }
 
     let starts = program.start ?? program.eventsNothingRaises.map { Program.Start(event: $0) }
     self.starts = starts

@@ -47,7 +47,7 @@ struct Job: Sendable {
         try StepLog.prepare(log)
         var told = function.map { FunctionContext(claim, $0, in: context) }
         told?.files = files.functionFiles
-        try files.make(for: user, function: told)
+        try files.make(for: user, isShared: plan.hasUsers, function: told)
       }
       let variables = try environment.variables(inherited: inherited, files: files, user: user)
       let directory = try step.workingDirectory.map { try environment.fill($0) }

@@ -3,8 +3,8 @@ import Foundation
 import Glibc
 import Model
 
-/// The files through which a step gives back a result and triggers: made before it starts, read when it has ended. A
-/// function of a Swift program has three more.
+/// The files through which a step gives back a result and triggers, read when it has ended. A function of a Swift program
+/// has three more.
 struct StepFiles: Sendable {
   let result: String
   let triggers: String
@@ -38,21 +38,21 @@ struct StepFiles: Sendable {
     FunctionContext.Files(result: result, triggers: triggers, failure: failure, note: note)
   }
 
-  /// Makes the files empty, owned by `user` if that is said, so that a step that runs as somebody else can write
-  /// them though it can't make files beside them.
+  /// Makes their directory, which is nobody else's, and the files that can't be left to the step.
   ///
-  /// - Parameter function: What a function is told; nil for other steps, which have no files for that.
-  func make(for user: String?, function: FunctionContext? = nil) throws(Failure) {
-    let directory = (result as NSString).deletingLastPathComponent
-    do {
-      try FileManager.default.createDirectory(
-        atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
-    } catch {
-      throw Failure(
-        message: "can't make the directory \(directory) for the step's files: \(error.localizedDescription)")
-    }
+  /// Most steps give nothing back, and a file that is made and removed for each of them is dear: ext4 goes over all inodes
+  /// that were freed a moment ago before it takes another.
+  ///
+  /// - Parameters:
+  ///   - user: As whom the step runs; nil: as its agent.
+  ///   - isShared: Whether steps of the run are others' processes. Those can't make files, and may come by those of their
+  ///     neighbours: then all are made beforehand, empty, each for its step's user alone.
+  ///   - function: What a function is told, which has all its files from the start; nil for other steps.
+  func make(for user: String?, isShared: Bool, function: FunctionContext? = nil) throws(Failure) {
+    try makeDirectory(isShared ? 0o711 : 0o700)
     let owner = user.flatMap { getpwnam($0) }.map { ($0.pointee.pw_uid, $0.pointee.pw_gid) }
-    for path in [result, triggers] + (function == nil ? [] : [context, failure, note]) {
+    let own = isShared || function != nil ? [result, triggers] : []
+    for path in own + (function == nil ? [] : [context, failure, note]) {
       let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
       guard descriptor >= 0 else {
         throw Failure(message: "can't make \(path): \(String(cString: strerror(errno)))")
@@ -63,6 +63,25 @@ struct StepFiles: Sendable {
       }
     }
     if let function { try write(function) }
+  }
+
+  /// Makes the run's directory, below one through which every user may pass to those of shared runs.
+  private func makeDirectory(_ mode: mode_t) throws(Failure) {
+    let directory = (result as NSString).deletingLastPathComponent
+    func make() -> Bool { mkdir(directory, mode) == 0 && chmod(directory, mode) == 0 || errno == EEXIST }
+    if make() { return }
+    do {
+      let above = (directory as NSString).deletingLastPathComponent
+      try FileManager.default.createDirectory(
+        atPath: above, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
+    } catch {
+      throw Failure(
+        message: "can't make the directory \(directory) for the step's files: \(error.localizedDescription)")
+    }
+    guard make() else {
+      let why = String(cString: strerror(errno))
+      throw Failure(message: "can't make the directory \(directory) for the step's files: \(why)")
+    }
   }
 
   private func write(_ function: FunctionContext) throws(Failure) {
@@ -135,20 +154,22 @@ struct StepFiles: Sendable {
       throw Failure(message: "can't read its \(what) file: \(String(cString: strerror(errno)))")
     }
     defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: limit + 1)
-    var filled = 0
-    while filled < bytes.count {
+    var bytes: [UInt8] = []
+    while bytes.count <= limit {
+      let filled = bytes.count
+      bytes.append(contentsOf: repeatElement(0, count: min(limit + 1, max(4096, filled * 2)) - filled))
       let count = bytes.withUnsafeMutableBytes { buffer in
         Glibc.read(descriptor, buffer.baseAddress?.advanced(by: filled), buffer.count - filled)
       }
-      if count < 0 && errno == EINTR { continue }
+      let error = errno
+      bytes.removeLast(bytes.count - filled - max(0, count))
+      if count < 0 && error == EINTR { continue }
       guard count >= 0 else {
-        throw Failure(message: "can't read its \(what) file: \(String(cString: strerror(errno)))")
+        throw Failure(message: "can't read its \(what) file: \(String(cString: strerror(error)))")
       }
       if count == 0 { break }
-      filled += count
     }
-    guard filled <= limit else { throw Failure(message: "its \(what) file is larger than 1 MiB") }
-    return Array(bytes[..<filled])
+    guard bytes.count <= limit else { throw Failure(message: "its \(what) file is larger than 1 MiB") }
+    return bytes
   }
 }
