@@ -93,8 +93,12 @@ public struct Drain: Sendable, Hashable {
 
 /// What one look at the store showed an agent: all that could be done, in one statement.
 public struct Look: Sendable {
-  /// Runs with tasks the agent may take, most urgent first, with how many of them the look saw.
+  /// Tasks the agent may take, most urgent first: how many follow each other of which run. A run may come again.
   public var candidates: [(run: String, tasks: Int)] = []
+  /// The most tasks it was to show.
+  public var limit = 0
+  /// Where the next look may begin.
+  public var horizon = LookHorizon()
   /// Runs in which something is due: a delay, a retry, a limit on time, a loop to open further.
   public var due: [String] = []
   /// Microseconds until the next such moment; nil if none is known.
@@ -118,6 +122,21 @@ public struct Look: Sendable {
   public init() {}
 }
 
+/// What earlier looks have seen to be settled, so that the next need not go over it again.
+///
+/// Of rows that were changed while some transaction stays open the indexes keep the former entries, at the very end at which
+/// a look begins to read. It is a bet on what may still come from before: nothing is, for good, only as long as nobody's clock
+/// goes back and no transaction takes half a minute; so a look without a horizon is due now and then.
+public struct LookHorizon: Sendable, Hashable {
+  /// No task of the default priority that became ready before this is still there to be taken; in microseconds.
+  public var ready: Int64?
+  /// No lock that expired before this is still held; in microseconds.
+  public var expired: Int64?
+
+  /// Nothing is known.
+  public init() {}
+}
+
 /// The queues from which an agent takes tasks: that of its host, and those of the groups it is a member of.
 public struct AgentQueues: Sendable, Hashable {
   /// Their names.
@@ -134,6 +153,8 @@ public struct AgentQueues: Sendable, Hashable {
 
 /// What an agent's heartbeat brought back.
 public struct Pulse: Sendable {
+  /// When it was, by the store's clock.
+  public var at: Timestamp
   /// What it still holds.
   public var held: [HeldTask]
   /// Whether another incarnation has its seat: it must stop.
@@ -144,7 +165,8 @@ public struct Pulse: Sendable {
   public var deadlineIn: Int64?
 
   /// A pulse of these values.
-  public init(held: [HeldTask], isReplaced: Bool, drain: Drain?, deadlineIn: Int64?) {
+  public init(at: Timestamp, held: [HeldTask], isReplaced: Bool, drain: Drain?, deadlineIn: Int64?) {
+    self.at = at
     self.held = held
     self.isReplaced = isReplaced
     self.drain = drain
@@ -201,9 +223,15 @@ public protocol FleetDriver: RunDriver, ScheduleDriver {
   /// Says where wake-ups reach the agent; nil where none do.
   func announce(agent: Int64, address: String?) async throws
   /// Keeps the agent's locks for `lockFor` more, and learns what it still holds and whether its host drains.
-  func beat(agent: Int64, lockFor: TimeSpan) async throws -> Pulse
+  ///
+  /// - Parameter since: When the last beat was, by the store's clock: whatever had expired by then is not looked for again.
+  func beat(agent: Int64, lockFor: TimeSpan, since: Timestamp?) async throws -> Pulse
   /// Looks at everything that could be done by the agent, in one statement.
-  func look(agent: Int64, queues: AgentQueues, free: Int) async throws -> Look
+  ///
+  /// - Parameters:
+  ///   - limit: The most tasks that it shows; with 0 it looks for none.
+  ///   - horizon: What an earlier look of this agent has brought, to go no further back.
+  func look(agent: Int64, queues: AgentQueues, limit: Int, horizon: LookHorizon) async throws -> Look
   /// Learns of queues made since it last did, and becomes a member of those it fits.
   func joinQueues(agent: Int64) async throws -> AgentQueues
   /// What agents of `host` other than `agent` hold of runs that are left to agents, by the keeper that started it.

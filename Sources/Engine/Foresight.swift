@@ -1,4 +1,4 @@
-import Model
+public import Model
 
 /// What opening many iterations will ask the ledger, asked at once: one by one each would cost a round trip or more.
 extension Transition {
@@ -12,6 +12,23 @@ extension Transition {
     let names = plan.namesAtStart(of: planned)
     Self.learn(try ledger.triggered(names.events, in: sequences), names.events, sequences, into: &events)
     Self.learn(try ledger.tasks(names.steps, in: sequences), names.steps, sequences, into: &tasks)
+  }
+
+  /// Learns what was read ahead of the events and tasks that `foreseen` names: what is not among them is not there.
+  public mutating func learn(
+    _ foreseen: Foresight, events found: [Sequence: [String: EventFact]],
+    tasks foundTasks: [Sequence: [String: TaskFact]]
+  ) {
+    Self.learn(found, foreseen.events, foreseen.sequences, into: &events)
+    Self.learn(foundTasks, foreseen.steps, foreseen.sequences, into: &tasks)
+  }
+
+  /// Learns of iterations and loops that were read ahead.
+  public mutating func learn(iterations found: [IterationState], loops foundLoops: [LoopState]) {
+    for iteration in found where iterations[iteration.number] == nil {
+      iterations[iteration.number] = iteration
+    }
+    for loop in foundLoops where loops[loop.number] == nil { loops[loop.number] = loop }
   }
 
   /// Notes what the ledger said, also of what it does not have; what this transition knows better stays.
@@ -29,22 +46,64 @@ extension Transition {
   }
 }
 
+/// What a transition will ask the ledger for.
+public struct Foresight: Sendable, Hashable {
+  /// Names of events.
+  public let events: [String]
+  /// Names of steps.
+  public let steps: [String]
+  /// In which sequences.
+  public let sequences: [Sequence]
+
+  /// What the ends of tasks of a run will lead to, as far as that is little: of more the ledger is asked when it is needed.
+  public init?(_ ends: [TaskEnd], in plan: Plan) {
+    var targets: [Plan.Target] = []
+    var steps: Set<String> = []
+    var sequences: Set<Sequence> = []
+    for end in ends {
+      guard let task = end.task, let step = plan.steps[task.step] else { return nil }
+      sequences.insert(task.sequence)
+      guard steps.insert(task.step).inserted else { continue }
+      guard steps.count <= 8 else { return nil }
+      let named = [
+        step.triggers.success, step.triggers.failure, step.triggers.complete, step.triggers.skipped,
+      ]
+      targets += (named.flatMap(\.self) + [step.successMarker].compactMap(\.self)).map { .event($0) }
+    }
+    let names = plan.names(ledTo: targets)
+    guard names.events.count + names.steps.count < Plan.namesForeseen, !names.events.isEmpty,
+      (names.events.count + names.steps.count) * sequences.count <= 256
+    else { return nil }
+    // A small condition is read whole.
+    let operands = names.events.compactMap { plan.expressions[$0]?.operands }.filter { $0.count <= 8 }
+    events = Set(names.events + operands.flatMap(\.self)).sorted()
+    self.steps = names.steps
+    self.sequences = sequences.sorted { $0.text < $1.text }
+  }
+}
+
 extension Plan {
   /// More names than this are asked for when they are needed: most of a large body starts later, if at all.
-  private static let namesForeseen = 16
+  fileprivate static let namesForeseen = 16
 
   /// The events and steps that the start of an iteration leads to before any step of it has ended.
   fileprivate func namesAtStart(of loop: Loop) -> (events: [String], steps: [String]) {
+    names(ledTo: loop.body)
+  }
+
+  /// The events and steps that lead on from `targets` before anything else has ended: at least so many, if there are
+  /// more.
+  fileprivate func names(ledTo targets: [Target]) -> (events: [String], steps: [String]) {
     var (events, steps): (Set<String>, Set<String>) = ([], [])
-    var targets = loop.body
+    var targets = targets
     while let target = targets.popLast(), events.count + steps.count < Self.namesForeseen {
       switch target {
       case .loop: break
       case .step(let step): steps.insert(step)
       case .event(let event):
         guard events.insert(event).inserted else { continue }
-        targets += (launches[event] ?? []).map(\.target)
-        targets += (dependents[event] ?? []).map { .event($0) }
+        targets += (launches[event] ?? []).prefix(Self.namesForeseen).map(\.target)
+        targets += (dependents[event] ?? []).prefix(Self.namesForeseen).map { .event($0) }
       }
     }
     return (events.sorted(), steps.sorted())

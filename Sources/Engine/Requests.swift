@@ -119,12 +119,15 @@ public struct AdvanceRequest: Sendable {
   public var queues: [String]?
   /// The local host, recorded for tasks of groups.
   public var localHost: String
+  /// Whether another's transaction in the run is waited for; else ``RunIsBusy`` is thrown.
+  public var waits: Bool
 
   /// A request of these values.
   public init(
     run: String, agent: Int64, ends: [TaskEnd], slots: Int, lockFor: TimeSpan, host: String?,
-    queues: [String]? = nil, localHost: String
+    queues: [String]? = nil, localHost: String, waits: Bool = true
   ) {
+    self.waits = waits
     self.queues = queues
     self.run = run
     self.agent = agent
@@ -136,6 +139,12 @@ public struct AdvanceRequest: Sendable {
   }
 }
 
+/// Another transaction is under way in the run, and was not to be waited for. Nothing happened.
+public struct RunIsBusy: Error {
+  /// An error of this kind.
+  public init() {}
+}
+
 /// An attempt that ended.
 public struct TaskEnd: Sendable {
   /// The task's number in its run.
@@ -144,12 +153,20 @@ public struct TaskEnd: Sendable {
   public let fence: Int64
   /// How it ended.
   public let outcome: Outcome
+  /// What its agent knows of the task: what its end will lead to is read ahead by that. Nil: it is read when it is needed.
+  public let task: TaskFact?
 
   /// The end of a task.
-  public init(number: Int64, fence: Int64, outcome: Outcome) {
+  public init(number: Int64, fence: Int64, outcome: Outcome, task: TaskFact? = nil) {
     self.number = number
     self.fence = fence
     self.outcome = outcome
+    self.task = task
+  }
+
+  /// The end of what was taken as `claim`.
+  public init(of claim: Claim, _ outcome: Outcome) {
+    self.init(number: claim.task.number, fence: claim.fence, outcome: outcome, task: claim.task)
   }
 }
 

@@ -17,14 +17,29 @@ extension SQLStore {
 
   /// - Returns: The answer, and how many tasks were written.
   private func advance(_ request: AdvanceRequest, _ session: any Session) throws -> (Advance, Int) {
-    var run = try lock(request.run, for: request.queues == nil ? nil : request.localHost, session)
+    let facts = try advanceFacts(request, session)
+    var run = facts.run
     let chronicle = Chronicle()
     var history: [Changes.HistoryEntry] = []
     var superseded: [Int64] = []
     try fault(.endBeforeTransition, session)
-    let due = try nextDue(run.state.key, now: run.state.now.microseconds, session)
-    let changes = try transition(run, by: request.agent, told: chronicle, session) { transition in
-      superseded = try record(request.ends, of: run, by: request.agent, in: &transition, session)
+    let due = facts.nextDue
+    // A draining host takes nothing, whether its agent knows of it already or not.
+    let mayTake = request.slots > 0 && !run.isDrained
+    let claimer = Claimer(store: self, session: session, run: run, request: request, chronicle: chronicle)
+    var first: (known: [TaskFact], new: [Changes.NewTask])?
+    let changes = try transition(
+      run, by: request.agent, told: chronicle, session,
+      taking: { changes in
+        first = mayTake ? try claimer.first(of: facts.ready, and: changes) : nil
+        return first.map { claimer.taking($0.new) }
+      }
+    ) { transition in
+      if let foreseen = facts.foreseen {
+        transition.learn(foreseen.names, events: foreseen.events, tasks: foreseen.tasks)
+      }
+      transition.learn(iterations: facts.iterations, loops: facts.loops)
+      superseded = try record(request.ends, of: run, facts.ended, in: &transition)
       if due == 0, !run.state.status.isOver { try mature(run, in: &transition, session) }
     }
     var movesDue = due == 0 || changes.movesDue || run.plan.hasDemands || run.startedAt == nil
@@ -33,10 +48,11 @@ extension SQLStore {
     var written = changes.tasks.count
 
     var claims: [Claim] = []
-    // A draining host takes nothing, whether its agent knows of it already or not.
-    if run.state.status == .running, !run.state.isStopped, request.slots > 0, !run.isDrained {
-      let claimer = Claimer(store: self, session: session, run: run, request: request, chronicle: chronicle)
-      claims = try claimer.claim(request.slots)
+    if mayTake, run.state.status == .running, !run.state.isStopped {
+      claims =
+        try first.map { try claimer.claim($0) }
+        ?? Claimer(store: self, session: session, run: run, request: request, chronicle: chronicle)
+        .claim(request.slots)
       // A loop opens its iterations as there is room for what they start; what others are to start is no reason to
       // write all of it out.
       while claims.count < request.slots, !run.plan.loops.isEmpty, run.state.status == .running,
@@ -117,30 +133,16 @@ extension SQLStore {
 
   /// Ends that still hold their fence go into the transition; the numbers of the others are returned.
   private func record(
-    _ ends: [TaskEnd], of run: LockedRun, by agent: Int64, in transition: inout Transition,
-    _ session: any Session
+    _ ends: [TaskEnd], of run: LockedRun, _ tasks: [Int64: TaskFact], in transition: inout Transition
   ) throws -> [Int64] {
-    guard !ends.isEmpty else { return [] }
-    var tasks: [Int64: TaskFact] = [:]
-    for chunk in ends.sorted(by: { $0.number < $1.number }).chunks(of: 64) {
-      let rows = try session.query(
-        """
-        SELECT \(raw: TaskFact.columns), holder FROM ev_task
-        WHERE run_key = \(run.state.key) AND no IN \(list: chunk.map(\.number))
-        ORDER BY no\(raw: session.dialect.forUpdate)
-        """)
-      for row in rows where try row.optionalInteger(10) == agent {
-        let task = try TaskFact(row)
-        tasks[task.number] = task
-      }
-    }
     var superseded: [Int64] = []
     for end in ends {
       guard let task = tasks[end.number], task.status == .running, task.fence == end.fence else {
         superseded.append(end.number)
         continue
       }
-      try transition.end(task, end.outcome, chance: Double.random(in: 0...1))
+      let isRetried = run.plan.steps[task.step]?.definition.retry != nil
+      try transition.end(task, end.outcome, chance: isRetried ? Double.random(in: 0...1) : 0)
     }
     return superseded
   }
@@ -176,13 +178,19 @@ extension SQLStore {
 
   /// Microseconds until the run's next delay, retry or deadline; nil if there is none.
   func nextDue(_ key: Int64, now: Int64, _ session: any Session) throws -> Int64? {
-    let rows = try session.query(
-      """
-      SELECT (SELECT MIN(due_at) FROM ev_task WHERE run_key = \(key) AND due_at IS NOT NULL),
-        (SELECT MIN(due_at) FROM ev_delay WHERE run_key = \(key)),
-        CASE WHEN verdict IS NULL THEN deadline_at END, CASE WHEN verdict IS NULL THEN queue_deadline_at END
-      FROM ev_run WHERE run_key = \(key)
-      """)
+    try Self.nextDue(try session.query(Self.nextDueStatement(key)), now: now)
+  }
+
+  static func nextDueStatement(_ key: Int64) -> SQL {
+    """
+    SELECT (SELECT MIN(due_at) FROM ev_task WHERE run_key = \(key) AND due_at IS NOT NULL),
+      (SELECT MIN(due_at) FROM ev_delay WHERE run_key = \(key)),
+      CASE WHEN verdict IS NULL THEN deadline_at END, CASE WHEN verdict IS NULL THEN queue_deadline_at END
+    FROM ev_run WHERE run_key = \(key)
+    """
+  }
+
+  static func nextDue(_ rows: [Row], now: Int64) throws -> Int64? {
     guard let row = rows.first else { return nil }
     let moments = try (0..<4).compactMap { try row.optionalInteger($0) }
     return moments.min().map { max(0, $0 - now) }

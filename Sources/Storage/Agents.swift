@@ -114,7 +114,7 @@ extension SQLStore {
     try await write { session in
       let locked = try self.lock(run, session)
       let builder = ClaimBuilder(store: self, session: session, run: locked.state, plan: locked.plan)
-      var claims: [Claim] = []
+      var taken: [ClaimBuilder.Taken] = []
       try fault(.adoptBeforeUpdate, session)
       for held in tasks {
         let moved = try session.execute(
@@ -125,13 +125,13 @@ extension SQLStore {
             AND status = 'running'
           """)
         guard moved == 1, let task = try self.task(held.number, locked, session) else { continue }
-        claims.append(try builder.claim(task, host: task.host ?? locked.state.localHost, fence: task.fence))
+        taken.append((task, task.host ?? locked.state.localHost, task.fence))
         let entry = Changes.HistoryEntry(
           subject: .task, name: task.step, sequence: task.sequence.text, attempt: task.attempt,
           from: task.status.rawValue, to: task.status.rawValue, actor: "agent \(agent)", token: task.fence)
         try self.record([entry], locked.state, session)
       }
-      return claims
+      return try builder.claims(taken)
     }
   }
 

@@ -5,15 +5,17 @@ import Model
 /// Writes what a transition decided. Everything is in the caller's transaction, under the run's lock.
 extension SQLStore {
   /// Returns what the history is to be told.
-  func apply(_ changes: Changes, of run: LockedRun, _ session: any Session) throws -> [Changes.HistoryEntry] {
+  func apply(
+    _ changes: Changes, of run: LockedRun, taking: Taking? = nil, _ session: any Session
+  ) throws -> [Changes.HistoryEntry] {
     let key = changes.run.key
     let now = changes.run.now.microseconds
     try fault(.applyBefore, session)
     let cancelled = try changes.cancelsUnstarted.map { try cancelUnstarted(changes, $0, session) } ?? []
-    for change in changes.taskChanges { try apply(change, of: run, now, session) }
+    try apply(changes.taskChanges, of: run, now, session)
     try fault(.applyAfterEnds, session)
     try insert(changes.events, changes.run, session)
-    try insert(changes.tasks, of: run, changes.run, session)
+    try insert(changes.tasks, of: run, changes.run, taking, session)
     try fault(.applyAfterTasks, session)
     try insert(changes.delays, changes.run, session)
     for chunk in changes.overDelays.chunks(of: 64) {
@@ -98,15 +100,17 @@ extension SQLStore {
   private static let taskColumns = [
     "run_key", "no", "recovery", "step", "sequence", "scope", "status", "open", "attempt", "losses",
     "ordering", "host", "host_group", "queue", "demands", "wait_code", "due_at", "ready_at", "ended_at",
-    "fence", "message", "skipped", "marked_by",
+    "fence", "message", "skipped", "marked_by", "holder", "agent", "lock_until", "kept", "started_at",
   ]
 
   private func insert(
-    _ tasks: [Changes.NewTask], of locked: LockedRun, _ run: RunState, _ session: any Session
+    _ tasks: [Changes.NewTask], of locked: LockedRun, _ run: RunState, _ taking: Taking?,
+    _ session: any Session
   ) throws {
     let now = run.now.microseconds
     let rows = try tasks.map { task -> [Value] in
-      let status = task.form.status
+      let taker = taking.flatMap { $0.numbers.contains(task.number) ? $0 : nil }
+      let status = taker == nil ? task.form.status : .running
       var (host, group) = (Value.null, Value.null)
       switch task.placement {
       case .host(let name): host = .text(name)
@@ -125,13 +129,16 @@ extension SQLStore {
         (ended, marked) = (.integer(now), .text(mark.by))
         message = .text("marked as \(mark.status.rawValue) by \(mark.by)")
       }
+      if let taker, case .null = host { host = .text(taker.localHost) }
       return [
         .integer(run.key), .integer(task.number), .integer(Int64(run.recovery)), .text(task.step),
         .text(task.sequence.text), .integer(task.scope), .text(status.rawValue),
         status.isOver ? .null : .integer(1), .integer(1), .integer(0), .integer(Int64(-task.priority)), host,
         group, status.isOver ? .null : try queue(of: task.placement, in: locked, session).databaseValue,
-        task.hasDemands.databaseValue, wait, due, ready, ended, .integer(0), message, skipped.databaseValue,
-        marked,
+        task.hasDemands.databaseValue, wait, due, ready, ended, .integer(taker == nil ? 0 : 1), message,
+        skipped.databaseValue, marked, (taker?.agent).databaseValue, (taker?.agent).databaseValue,
+        (taker?.lockUntil).databaseValue, (taker?.isKept(task.step)).databaseValue,
+        (taker == nil ? nil : now).databaseValue,
       ]
     }
     try session.enqueueInsert(into: "ev_task", columns: Self.taskColumns, rows: rows)
@@ -239,14 +246,30 @@ extension SQLStore {
           iteration.hasFailed.databaseValue, iteration.isRepeated.databaseValue,
         ]
       })
+    // Of many that end at once most say the same.
+    var groups: [IterationStanding: [Int64]] = [:]
     for iteration in sorted where !changes.newIterations.contains(iteration.number) {
-      try session.enqueue(
-        """
-        UPDATE ev_iteration SET status = \(iteration.status.rawValue), active = \(iteration.active),
-          failed = \(iteration.hasFailed)
-        WHERE run_key = \(key) AND no = \(iteration.number)
-        """)
+      let standing = IterationStanding(
+        status: iteration.status, active: iteration.active, hasFailed: iteration.hasFailed)
+      groups[standing, default: []].append(iteration.number)
     }
+    for (standing, numbers) in groups.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
+      for chunk in numbers.chunks(of: 64) {
+        try session.enqueue(
+          """
+          UPDATE ev_iteration SET status = \(standing.status.rawValue), active = \(standing.active),
+            failed = \(standing.hasFailed)
+          WHERE run_key = \(key) AND no IN \(list: chunk)
+          """)
+      }
+    }
+  }
+
+  /// What changes of an iteration.
+  private struct IterationStanding: Hashable {
+    let status: LoopStatus
+    let active: Int
+    let hasFailed: Bool
   }
 }
 

@@ -23,13 +23,19 @@ final class Bells: Sendable {
 
 extension SQLStore {
   /// Notes whom a transition gives something to do: members of the queues in which tasks have become ready.
-  func noteBells(_ changes: Changes, of run: LockedRun, by agent: Int64?, _ session: any Session) throws {
+  ///
+  /// - Parameter taken: Tasks that need nobody any more.
+  func noteBells(
+    _ changes: Changes, of run: LockedRun, by agent: Int64?, except taken: Set<Int64>, _ session: any Session
+  ) throws {
     guard caller != nil, !run.isStandalone, let bells = Self.bells else { return }
     var counts: [String: Int] = [:]
     func count(_ placement: Placement) throws {
       if let name = try queue(of: placement, in: run, session) { counts[name, default: 0] += 1 }
     }
-    for task in changes.tasks where task.form == .ready { try count(task.placement) }
+    for task in changes.tasks where task.form == .ready && !taken.contains(task.number) {
+      try count(task.placement)
+    }
     for change in changes.taskChanges where change.kind.isReady {
       guard let step = run.plan.steps[change.task.step]?.definition else { continue }
       if let group = step.group, step.host == nil {

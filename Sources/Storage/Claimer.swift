@@ -51,7 +51,7 @@ struct Claimer {
       SELECT \(raw: TaskFact.columns) FROM ev_task
       WHERE run_key = \(key) AND no IN \(list: numbers) AND status = 'waiting' AND wait_code = 'resource'
       """
-    sql.append(pinned)
+    sql.append(Self.pinned(run.plan, request, session.dialect))
     sql.append("\(raw: session.dialect.forUpdateSkipLocked)")
     // In the order of their tickets: another order would have one take what an older ticket keeps from it.
     let tasks = try session.query(sql).map { try TaskFact($0) }
@@ -59,39 +59,118 @@ struct Claimer {
     return tasks.sorted { rank[$0.number, default: 0] < rank[$1.number, default: 0] }
   }
 
-  /// Index: ev_task_to_claim. The row locks keep two claimers of one run apart where its lock does not.
   private func ready(_ limit: Int) throws -> [TaskFact] {
-    var sql: SQL = """
-      SELECT \(raw: TaskFact.columns) FROM ev_task
-      WHERE run_key = \(key) AND open = 1 AND status = 'ready'
-      """
-    sql.append(pinned)
-    sql.append(" ORDER BY ordering, ready_at, no LIMIT \(limit)\(raw: session.dialect.forUpdateSkipLocked)")
-    return try session.query(sql).map { try TaskFact($0) }
+    try session.query(Self.readyStatement(key, run.plan, request, limit, session.dialect)).map {
+      try TaskFact($0)
+    }
+  }
+
+  /// The first tasks in line. Index: ev_task_to_claim. The run's lock keeps other claimers away from them.
+  static func readyStatement(
+    _ key: Int64, _ plan: Plan, _ request: AdvanceRequest, _ limit: Int, _ dialect: Dialect
+  ) -> SQL {
+    """
+    SELECT \(raw: TaskFact.columns) FROM ev_task
+    WHERE run_key = \(key) AND open = 1 AND status = 'ready'\(pinned(plan, request, dialect))
+    ORDER BY ordering, ready_at, no LIMIT \(limit)
+    """
   }
 
   /// An agent of one host takes its own tasks and those of the groups it is a member of (rule 6).
-  private var pinned: SQL {
+  private static func pinned(_ plan: Plan, _ request: AdvanceRequest, _ dialect: Dialect) -> SQL {
     if let queues = request.queues {
       // Where an attempt has failed already the next one goes only if no other member could take it.
-      let (position, here) = (session.dialect.positionFunction, " \(request.localHost) ")
+      let (position, here) = (dialect.positionFunction, " \(request.localHost) ")
+      // The column is hidden from the planner: by the queue it would go over what all runs have, or had, in it.
       return """
-         AND queue IN \(list: queues) AND (avoid IS NULL OR \(raw: position)(avoid, \(here)) = 0
-          OR NOT EXISTS (\(raw: Fleet.livingMember(of: "ev_task.queue", session.dialect))
-            AND \(raw: position)(ev_task.avoid, \(raw: session.dialect.spaced("a.host"))) = 0))
+         AND COALESCE(queue, '') IN \(list: queues) AND (avoid IS NULL OR \(raw: position)(avoid, \(here)) = 0
+          OR NOT EXISTS (\(raw: Fleet.livingMember(of: "ev_task.queue", dialect))
+            AND \(raw: position)(ev_task.avoid, \(raw: dialect.spaced("a.host"))) = 0))
         """
     }
     guard let host = request.host else { return "" }
-    let groups = run.plan.program.groups.filter { Queue($0).fits(host: host, labels: [:]) }.map(\.name)
+    let groups = groups(of: host, plan)
     if groups.isEmpty { return " AND host = \(host)" }
     return " AND (host = \(host) OR (host IS NULL AND host_group IN \(list: groups)))"
+  }
+
+  /// The groups of which a command that runs its own run takes tasks.
+  private static func groups(of host: String, _ plan: Plan) -> [String] {
+    plan.program.groups.filter { Queue($0).fits(host: host, labels: [:]) }.map(\.name)
+  }
+
+  // MARK: Tasks taken as they are made
+
+  /// The first in line of tasks that are there and of those that a transition makes; nil where the one can't be told from
+  /// the other, as when a task waits for a resource, or becomes ready in the transition.
+  ///
+  /// - Parameter known: The first that were in line before it, as many as there are places.
+  func first(of known: [TaskFact]?, and changes: Changes) throws -> (
+    known: [TaskFact], new: [Changes.NewTask]
+  )? {
+    guard let known, !run.plan.hasDemands, changes.run.status == .running, !changes.run.isStopped,
+      changes.taskChanges.allSatisfy({ if case .ended = $0.kind { true } else { false } })
+    else { return nil }
+    var new = try changes.tasks.filter { try $0.form == .ready && isOwn($0.placement) }
+    // What was there before is older.
+    new.sort { ($0.priority, $1.number) > ($1.priority, $0.number) }
+    var line = known[...]
+    var taken: (known: [TaskFact], new: [Changes.NewTask]) = ([], [])
+    var rest = new[...]
+    while taken.known.count + taken.new.count < request.slots {
+      if let task = line.first, rest.first.map({ task.ordering(in: run.plan) <= -Int64($0.priority) }) ?? true
+      {
+        taken.known.append(task)
+        line.removeFirst()
+      } else if let task = rest.first {
+        taken.new.append(task)
+        rest.removeFirst()
+      } else {
+        break
+      }
+    }
+    return taken
+  }
+
+  private func isOwn(_ placement: Placement) throws -> Bool {
+    if let queues = request.queues {
+      return try store.queue(of: placement, in: run, session).map(queues.contains) ?? false
+    }
+    guard let host = request.host else { return true }
+    switch placement {
+    case .host(let name): return name == host
+    case .group(let name): return Self.groups(of: host, run.plan).contains(name)
+    }
+  }
+
+  /// How new tasks are taken as they are made.
+  func taking(_ tasks: [Changes.NewTask]) -> Taking {
+    Taking(
+      numbers: Set(tasks.map(\.number)), agent: request.agent, lockUntil: now + request.lockFor.microseconds,
+      localHost: request.localHost, isKept: isKept)
+  }
+
+  /// Takes those in line before a transition; those that it made are taken already.
+  func claim(_ first: (known: [TaskFact], new: [Changes.NewTask])) throws -> [Claim] {
+    try fault(.claimBeforeUpdate, session)
+    try lock(first.known)
+    let new = first.new.map { task in
+      var host: String?
+      if case .host(let name) = task.placement { host = name }
+      return TaskFact(
+        number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: .ready,
+        dueAt: nil, attempt: 1, losses: 0, host: host, fence: 0)
+    }
+    note(new)
+    try fault(.claimAfterUpdate, session)
+    return try claims(of: first.known + new)
   }
 
   private func host(of task: TaskFact) -> String { task.host ?? request.localHost }
 
   /// A standalone run is resolved by its own command alone.
-  private func isKept(_ task: TaskFact) -> Bool {
-    guard !run.isStandalone, let step = run.plan.steps[task.step]?.definition else { return true }
+  private func isKept(_ step: String) -> Bool {
+    guard !run.isStandalone, let step = run.plan.steps[step]?.definition else { return true }
     return step.isKept && step.onLost != .fail
   }
 
@@ -100,7 +179,7 @@ struct Claimer {
   }
 
   private func lock(_ tasks: [TaskFact]) throws {
-    for (isKept, some) in Dictionary(grouping: tasks, by: isKept) {
+    for (isKept, some) in Dictionary(grouping: tasks, by: { isKept($0.step) }) {
       for chunk in some.chunks(of: 64) {
         try session.enqueue(
           """
@@ -111,6 +190,10 @@ struct Claimer {
           """)
       }
     }
+    note(tasks)
+  }
+
+  private func note(_ tasks: [TaskFact]) {
     chronicle.add(
       tasks.map { task in
         Changes.HistoryEntry(
@@ -123,8 +206,20 @@ struct Claimer {
   private func claims(of tasks: [TaskFact]) throws -> [Claim] {
     guard !tasks.isEmpty else { return [] }
     let builder = ClaimBuilder(store: store, session: session, run: run.state, plan: run.plan)
-    return try tasks.map { try builder.claim($0, host: host(of: $0), fence: $0.fence + 1) }
+    return try builder.claims(tasks.map { ($0, host(of: $0), $0.fence + 1) })
   }
+}
+
+/// How an agent takes tasks in the very statement that makes them.
+struct Taking {
+  /// Which.
+  let numbers: Set<Int64>
+  let agent: Int64
+  let lockUntil: Int64
+  /// Where tasks of groups are carried out.
+  let localHost: String
+  /// Whether an expired lock of a task of the step is nobody else's to give up.
+  let isKept: (String) -> Bool
 }
 
 /// Puts together what an agent needs to know of a task it has taken.
@@ -134,38 +229,62 @@ struct ClaimBuilder {
   let run: RunState
   let plan: Plan
 
-  func claim(_ task: TaskFact, host: String, fence: Int64) throws -> Claim {
-    let running = TaskFact(
-      number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: .running,
-      dueAt: nil, attempt: task.attempt, losses: task.losses, host: host, fence: fence)
-    return Claim(
-      task: running, recovery: run.recovery, fence: fence, loop: try loop(of: task),
-      results: try results(for: task))
+  /// A task that was taken: where it is carried out, and under which token.
+  typealias Taken = (task: TaskFact, host: String, fence: Int64)
+
+  func claims(_ taken: [Taken]) throws -> [Claim] {
+    let places = try places(of: Set(taken.map { $0.task.scope }))
+    return try taken.map { task, host, fence in
+      let running = TaskFact(
+        number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: .running,
+        dueAt: nil, attempt: task.attempt, losses: task.losses, host: host, fence: fence)
+      return Claim(
+        task: running, recovery: run.recovery, fence: fence,
+        loop: try places[task.scope].map { (try item(at: $0), $0.index) }, results: try results(for: task))
+    }
   }
 
-  private func loop(of task: TaskFact) throws -> (item: JSONValue, index: Int)? {
-    guard task.scope != 0 else { return nil }
-    let rows = try session.query(
-      """
-      SELECT i.position, i.loop_no, l.range_start, CASE WHEN l.items IS NULL THEN 0 ELSE 1 END
-      FROM ev_iteration i JOIN ev_loop l ON l.run_key = i.run_key AND l.no = i.loop_no
-      WHERE i.run_key = \(run.key) AND i.no = \(task.scope)
-      """)
-    guard let row = rows.first else { return nil }
-    let (index, loop) = (try row.int(0), try row.integer(1))
-    guard try row.bool(3) else { return (.integer(try row.integer(2) + Int64(index) - 1), index) }
-    let items = try store.items.items(.init(run: run.key, loop: loop)) {
-      let found = try session.query("SELECT items FROM ev_loop WHERE run_key = \(run.key) AND no = \(loop)")
+  /// An iteration's place in its loop.
+  private struct Place {
+    let index: Int
+    let loop: Int64
+    let rangeStart: Int64
+    let hasItems: Bool
+  }
+
+  private func places(of scopes: Set<Int64>) throws -> [Int64: Place] {
+    var places: [Int64: Place] = [:]
+    for some in scopes.subtracting([0]).sorted().chunks(of: 64) {
+      let rows = try session.query(
+        """
+        SELECT i.no, i.position, i.loop_no, l.range_start, CASE WHEN l.items IS NULL THEN 0 ELSE 1 END
+        FROM ev_iteration i JOIN ev_loop l ON l.run_key = i.run_key AND l.no = i.loop_no
+        WHERE i.run_key = \(run.key) AND i.no IN \(list: some)
+        """)
+      for row in rows {
+        places[try row.integer(0)] = Place(
+          index: try row.int(1), loop: try row.integer(2), rangeStart: try row.integer(3),
+          hasItems: try row.bool(4))
+      }
+    }
+    return places
+  }
+
+  private func item(at place: Place) throws -> JSONValue {
+    guard place.hasItems else { return .integer(place.rangeStart + Int64(place.index) - 1) }
+    let items = try store.items.items(.init(run: run.key, loop: place.loop)) {
+      let found = try session.query(
+        "SELECT items FROM ev_loop WHERE run_key = \(run.key) AND no = \(place.loop)")
       return try JSONText.decode([JSONValue].self, found.first?.optionalText(0)) ?? []
     }
-    return (items.indices.contains(index - 1) ? items[index - 1] : .null, index)
+    return items.indices.contains(place.index - 1) ? items[place.index - 1] : .null
   }
 
   private func results(for task: TaskFact) throws -> [String: JSONValue] {
     guard let step = plan.steps[task.step] else { return [:] }
     var found: [String: JSONValue] = [:]
     for name in step.definition.referredResults where found[name] == nil {
-      found[name] = try Results(session: session, run: run.key, recovery: run.recovery)
+      found[name] = try Results(session: session, run: run.key, recovery: run.recovery, cache: store.results)
         .result(of: name, in: task.sequence)
     }
     return found

@@ -97,12 +97,13 @@ extension SQLStore {
   }
 
   /// Keeps all locks of an agent in one statement, and says which those are. Index: ev_task_held.
-  public func beat(agent: Int64, lockFor: TimeSpan) async throws -> Pulse {
+  public func beat(agent: Int64, lockFor: TimeSpan, since: Timestamp?) async throws -> Pulse {
     try await write { session in
       try fault(.renewBefore, session)
       let now = try session.clock()
       let held = try self.held(
-        self.keep(until: now + lockFor.microseconds, by: agent, session), by: agent, session)
+        self.keep(until: now + lockFor.microseconds, by: agent, since: since?.microseconds ?? 0, session),
+        by: agent, session)
       let rows = try session.query(
         """
         SELECT s.agent_key, d.host, d.reason, d.drained_by, d.drained_at, d.deadline_at FROM ev_agent a
@@ -112,28 +113,35 @@ extension SQLStore {
       try session.execute("UPDATE ev_agent SET heartbeat_at = \(now) WHERE agent_key = \(agent)")
       let drain = try rows.first.flatMap { try Drain($0, from: 1) }
       return Pulse(
-        held: held, isReplaced: try rows.first?.optionalInteger(0) != agent, drain: drain,
+        at: Timestamp(microseconds: now), held: held, isReplaced: try rows.first?.optionalInteger(0) != agent,
+        drain: drain,
         deadlineIn: drain?.deadline.map { max(0, $0.microseconds - now) })
     }
   }
 
   /// Locks what an agent holds, in the order in which an advance does, so that the two never end each other's waiting, and
   /// keeps it until `moment`. An idle agent has nothing to keep.
-  private func keep(until moment: Int64, by agent: Int64, _ session: any Session) throws -> [Row] {
+  ///
+  /// - Parameter since: Nothing it holds had expired by then. Index entries of what it held before are not gone over again.
+  private func keep(
+    until moment: Int64, by agent: Int64, since: Int64, _ session: any Session
+  ) throws -> [Row] {
     guard session.dialect.kind == .mysql else {
       let rows = try session.query(
         """
-        SELECT run_key, no, fence, agent FROM ev_task WHERE holder = \(agent)
+        SELECT run_key, no, fence, agent FROM ev_task WHERE holder = \(agent) AND lock_until >= \(since)
         ORDER BY run_key, no\(raw: session.dialect.forUpdate)
         """)
       if !rows.isEmpty {
-        try session.execute("UPDATE ev_task SET lock_until = \(moment) WHERE holder = \(agent)")
+        try session.execute(
+          "UPDATE ev_task SET lock_until = \(moment) WHERE holder = \(agent) AND lock_until >= \(since)")
       }
       return rows
     }
     // InnoDB locks entries of the index a statement goes by before the rows, where an advance, which goes by the primary
     // key, locks them after the rows. So what is held is first read without locks.
-    let keys = try session.query("SELECT run_key, no FROM ev_task WHERE holder = \(agent)")
+    let keys = try session.query(
+      "SELECT run_key, no FROM ev_task WHERE holder = \(agent) AND lock_until >= \(since)")
     var rows: [Row] = []
     for (run, some) in try Dictionary(grouping: keys, by: { try $0.integer(0) }).sorted(by: {
       $0.key < $1.key

@@ -11,15 +11,24 @@ struct SQLLedger: RunLedger {
     var found: [Sequence: [String: EventFact]] = [:]
     try eachPart(of: events, in: sequences) { names, places in
       let rows = try session.query(
-        """
-        SELECT event, sequence, hosts FROM ev_event
-        WHERE run_key = \(run.key) AND event IN \(list: names) AND sequence IN \(list: places)
-          AND recovery = \(run.recovery)
-        """)
-      for row in rows {
-        found[Sequence(try row.text(1)), default: [:]][try row.text(0)] = EventFact(
-          hosts: try row.text(2).hostList)
-      }
+        Self.eventStatement(names, in: places, of: run.key, recovery: run.recovery))
+      found.merge(try Self.events(rows)) { $0.merging($1) { first, _ in first } }
+    }
+    return found
+  }
+
+  static func eventStatement(_ names: [String], in places: [String], of run: Int64, recovery: Int) -> SQL {
+    """
+    SELECT event, sequence, hosts FROM ev_event
+    WHERE run_key = \(run) AND event IN \(list: names) AND sequence IN \(list: places) AND recovery = \(recovery)
+    """
+  }
+
+  static func events(_ rows: [Row]) throws -> [Sequence: [String: EventFact]] {
+    var found: [Sequence: [String: EventFact]] = [:]
+    for row in rows {
+      found[Sequence(try row.text(1)), default: [:]][try row.text(0)] = EventFact(
+        hosts: try row.text(2).hostList)
     }
     return found
   }
@@ -28,15 +37,24 @@ struct SQLLedger: RunLedger {
     var found: [Sequence: [String: TaskFact]] = [:]
     try eachPart(of: steps, in: sequences) { names, places in
       let rows = try session.query(
-        """
-        SELECT \(raw: TaskFact.columns) FROM ev_task
-        WHERE run_key = \(run.key) AND step IN \(list: names) AND sequence IN \(list: places)
-          AND recovery = \(run.recovery)
-        """)
-      for row in rows {
-        let task = try TaskFact(row)
-        found[task.sequence, default: [:]][task.step] = task
-      }
+        Self.taskStatement(names, in: places, of: run.key, recovery: run.recovery))
+      found.merge(try Self.tasks(rows)) { $0.merging($1) { first, _ in first } }
+    }
+    return found
+  }
+
+  static func taskStatement(_ names: [String], in places: [String], of run: Int64, recovery: Int) -> SQL {
+    """
+    SELECT \(raw: TaskFact.columns) FROM ev_task
+    WHERE run_key = \(run) AND step IN \(list: names) AND sequence IN \(list: places) AND recovery = \(recovery)
+    """
+  }
+
+  static func tasks(_ rows: [Row]) throws -> [Sequence: [String: TaskFact]] {
+    var found: [Sequence: [String: TaskFact]] = [:]
+    for row in rows {
+      let task = try TaskFact(row)
+      found[task.sequence, default: [:]][task.step] = task
     }
     return found
   }
@@ -87,6 +105,20 @@ struct SQLLedger: RunLedger {
     try session.query(
       "SELECT \(raw: IterationState.columns) FROM ev_iteration WHERE run_key = \(run.key) AND no = \(number)"
     ).first.map { try IterationState($0) }
+  }
+
+  static func iterationStatement(_ numbers: [Int64], of run: Int64) -> SQL {
+    """
+    SELECT \(raw: IterationState.columns) FROM ev_iteration WHERE run_key = \(run) AND no IN \(list: numbers)
+    """
+  }
+
+  /// The loops that the iterations belong to.
+  static func loopStatement(ofIterations numbers: [Int64], of run: Int64) -> SQL {
+    """
+    SELECT \(raw: LoopState.columns) FROM ev_loop WHERE run_key = \(run) AND no IN
+      (SELECT loop_no FROM ev_iteration WHERE run_key = \(run) AND no IN \(list: numbers))
+    """
   }
 
   func iterations(in sequence: Sequence) throws -> [IterationState] {

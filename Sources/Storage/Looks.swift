@@ -9,36 +9,46 @@ import Model
 extension SQLStore {
   private enum Kind: Int {
     case now = 0
-    case candidate, waking, ticket, stopped, followed, expired, firing, sensor, queue, drained
+    case waking = 2
+    case ticket, stopped, followed, expired, firing, sensor, queue, drained
+    /// A task of the agent's first queue; those of its other queues are counted up from here.
+    case candidate = 100
   }
 
   /// How many runs that are due one look shows.
   private static let mostDue = 16
 
   /// Looks at everything that could be done by the agent.
-  public func look(agent: Int64, queues: AgentQueues, free: Int) async throws -> Look {
+  public func look(agent: Int64, queues: AgentQueues, limit: Int, horizon: LookHorizon) async throws -> Look {
     try await pool.run { session in
-      let rows = try session.query(self.lookStatement(agent, queues, free: free, session.dialect))
-      return try self.look(rows, queues, free: free)
+      let rows = try session.query(self.lookStatement(agent, queues, limit, horizon, session.dialect))
+      return try self.look(rows, queues, limit, horizon)
     }
   }
 
   /// One statement of all parts: a kind, an id, a number, and a second number for the order.
-  private func lookStatement(_ agent: Int64, _ queues: AgentQueues, free: Int, _ d: Dialect) -> SQL {
+  private func lookStatement(
+    _ agent: Int64, _ queues: AgentQueues, _ limit: Int, _ horizon: LookHorizon, _ d: Dialect
+  ) -> SQL {
     // A subquery: PostgreSQL evaluates it once, where the bare clock would be asked for every row.
     let now: SQL = "(SELECT \(raw: d.now))"
     // MySQL would begin with the few runs, and sort all tasks that are ready; by the queue it reads as many as it shows.
     let inOrder = d.kind == .mysql ? "STRAIGHT_JOIN" : "JOIN"
     var parts: [SQL] = []
-    if free > 0 {
-      for queue in queues.names {
-        parts.append(
-          """
-          SELECT 1 AS kind, r.id AS id, t.ready_at AS moment, t.ordering AS place FROM ev_task t
-          \(raw: inOrder) ev_run r ON r.run_key = t.run_key
-          WHERE t.queue = \(queue) AND t.open = 1 AND t.status = 'ready' AND r.status = 'running' AND r.stopped = 0
-          ORDER BY t.ordering, t.ready_at, t.run_key, t.no LIMIT \(min(free, Self.mostCandidates))
-          """)
+    if limit > 0 {
+      for (position, queue) in queues.names.enumerated() {
+        // A limit that the planner knows: it would take an unknown one for a tenth of all that is ready, and sort that.
+        for range in ranges(horizon) {
+          parts.append(
+            """
+            SELECT \(raw: String(Kind.candidate.rawValue + position)) AS kind, r.id AS id, t.ready_at AS moment,
+              t.ordering AS place FROM ev_task t
+            \(raw: inOrder) ev_run r ON r.run_key = t.run_key
+            WHERE t.queue = \(queue) AND t.open = 1 AND t.status = 'ready'\(range) AND r.status = 'running'
+              AND r.stopped = 0
+            ORDER BY t.ordering, t.ready_at, t.run_key, t.no LIMIT \(raw: String(limit))
+            """)
+        }
       }
       // Whoever is first in line for something of which some is free.
       parts.append(
@@ -57,17 +67,19 @@ extension SQLStore {
     parts.append(
       """
       SELECT DISTINCT 4 AS kind, r.id AS id, 0 AS moment, 0 AS place FROM ev_task t JOIN ev_run r ON r.run_key = t.run_key
-      WHERE t.holder = \(agent) AND r.verdict IS NOT NULL
+      WHERE t.holder = \(agent) AND t.lock_until > \(now) AND r.verdict IS NOT NULL
       """)
     parts.append(
       """
       SELECT 5 AS kind, r.id AS id, 0 AS moment, 0 AS place FROM ev_follow f JOIN ev_run r ON r.run_key = f.run_key
-      WHERE f.until_at > \(now) AND EXISTS (SELECT 1 FROM ev_task t WHERE t.run_key = f.run_key AND t.holder = \(agent))
+      WHERE f.until_at > \(now) AND EXISTS
+        (SELECT 1 FROM ev_task t WHERE t.run_key = f.run_key AND t.holder = \(agent) AND t.lock_until > \(now))
       """)
     parts.append(
       """
       SELECT 6 AS kind, '' AS id, lock_until AS moment, 0 AS place FROM ev_task
-      WHERE holder IS NOT NULL AND kept = 0 AND lock_until < \(now) ORDER BY lock_until LIMIT 1
+      WHERE holder IS NOT NULL AND kept = 0 AND lock_until >= \(horizon.expired ?? 0) AND lock_until < \(now)
+      ORDER BY lock_until LIMIT 1
       """)
     parts.append(
       """
@@ -95,18 +107,36 @@ extension SQLStore {
     return sql
   }
 
-  /// More than an agent could start at once would only be looked at in vain.
-  private static let mostCandidates = 64
+  /// The parts of a queue in which tasks are looked for: with a horizon one for each side of the default priority, whose
+  /// place is 0, and one for that.
+  private func ranges(_ horizon: LookHorizon) -> [SQL] {
+    guard let ready = horizon.ready else { return [""] }
+    return [" AND t.ordering < 0", " AND t.ordering = 0 AND t.ready_at >= \(ready)", " AND t.ordering > 0"]
+  }
 
-  private func look(_ rows: [Row], _ queues: AgentQueues, free: Int) throws -> Look {
+  /// How long before it was begun a look may have missed what was under way, in microseconds.
+  private static let lookMargin: Int64 = 30_000_000
+
+  private func look(
+    _ rows: [Row], _ queues: AgentQueues, _ limit: Int, _ horizon: LookHorizon
+  ) throws -> Look {
     var look = Look()
+    look.limit = limit
     var now: Int64 = 0
     var candidates: [(run: String, place: Int64, since: Int64)] = []
+    var seen = [(count: Int, oldest: Int64?)](repeating: (0, nil), count: queues.names.count)
     for row in rows {
-      let (id, moment) = (try row.text(1), try row.optionalInteger(2))
-      switch Kind(rawValue: try row.int(0)) {
+      let (number, id, moment) = (try row.int(0), try row.text(1), try row.optionalInteger(2))
+      let queue = number - Kind.candidate.rawValue
+      guard queue < 0 else {
+        candidates.append((id, try row.integer(3), moment ?? 0))
+        seen[queue].count += 1
+        if try row.integer(3) == 0 { seen[queue].oldest = min(seen[queue].oldest ?? .max, moment ?? 0) }
+        continue
+      }
+      switch Kind(rawValue: number) {
       case .now: now = moment ?? 0
-      case .candidate, .ticket: candidates.append((id, try row.integer(3), moment ?? 0))
+      case .ticket: candidates.append((id, try row.integer(3), moment ?? 0))
       case .waking:
         guard let moment else { continue }
         if moment <= now {
@@ -121,13 +151,19 @@ extension SQLStore {
       case .sensor: look.nextSensor = moment.map { max(0, $0 - now) }
       case .queue: look.hasNewQueues = (moment ?? 0) > queues.newest
       case .drained: look.isDraining = true
-      case nil: break
+      case .candidate, nil: break
       }
     }
+    look.horizon = horizon
+    if !look.hasExpired { look.horizon.expired = now - Self.lookMargin }
+    // Where the limit cut off what is of the default priority, it is not known how old that is.
+    if limit > 0, seen.allSatisfy({ $0.count < limit || $0.oldest != nil }) {
+      look.horizon.ready = min(now, seen.compactMap(\.oldest).min() ?? now) - Self.lookMargin
+    }
     candidates.sort { ($0.place, $0.since) < ($1.place, $1.since) }
-    for candidate in candidates.prefix(max(free, 1)) {
-      if let known = look.candidates.firstIndex(where: { $0.run == candidate.run }) {
-        look.candidates[known].tasks += 1
+    for candidate in candidates.prefix(limit) {
+      if look.candidates.last?.run == candidate.run {
+        look.candidates[look.candidates.count - 1].tasks += 1
       } else {
         look.candidates.append((candidate.run, 1))
       }

@@ -1,12 +1,18 @@
 import Database
 import Engine
 import Model
+import Synchronization
 
 /// Results of steps as later steps read them.
 struct Results {
   let session: any Session
   let run: Int64
   let recovery: Int
+  /// Keeps what is long; nil: nobody asks twice.
+  var cache: ResultCache?
+
+  /// A result of more characters is long: it is read by itself, and kept.
+  private static let short = 4096
 
   /// The result of `step` in `sequence` or in the nearest sequence around it that has one. The result of a
   /// `foreach` is the list of its iterations' results, in their order.
@@ -24,14 +30,27 @@ struct Results {
 
   /// The result of the task in its newest recovery, which may be none; nil if there was no such task.
   private func ownResult(of step: String, in sequence: Sequence) throws -> Found? {
-    try session.query(
+    let rows = try session.query(
       """
-      SELECT r.result FROM ev_task t LEFT JOIN ev_result r ON r.run_key = t.run_key AND r.no = t.result_no
+      SELECT CASE WHEN LENGTH(r.result) <= \(Self.short) THEN r.result END, r.no
+      FROM ev_task t LEFT JOIN ev_result r ON r.run_key = t.run_key AND r.no = t.result_no
       WHERE t.run_key = \(run) AND t.step = \(step) AND t.sequence = \(sequence.text) AND t.recovery <= \(recovery)
         AND t.status IN ('success', 'failure')
       ORDER BY t.recovery DESC LIMIT 1
-      """
-    ).first.map { Found(value: try $0.optionalText(0).map { JSONText.value($0) }) }
+      """)
+    guard let row = rows.first else { return nil }
+    if let text = try row.optionalText(0) { return Found(value: JSONText.value(text)) }
+    guard let number = try row.optionalInteger(1) else { return Found(value: nil) }
+    return Found(value: try long(number))
+  }
+
+  private func long(_ number: Int64) throws -> JSONValue? {
+    let key = ResultCache.Key(run: run, number: number)
+    if let known = cache?[key] { return known }
+    let rows = try session.query("SELECT result FROM ev_result WHERE run_key = \(run) AND no = \(number)")
+    guard let value = try rows.first.map({ JSONText.value(try $0.text(0)) }) else { return nil }
+    cache?.keep(value, for: key)
+    return value
   }
 
   private func listResult(of step: String, in sequence: Sequence) throws -> JSONValue? {
@@ -56,5 +75,24 @@ struct Results {
       if list.indices.contains(position - 1) { list[position - 1] = JSONText.value(try row.text(1)) }
     }
     return .array(list)
+  }
+}
+
+/// Long results, so that a list over which a loop goes is not read and decoded for each of its tasks. A result never changes.
+final class ResultCache: Sendable {
+  struct Key: Hashable {
+    let run: Int64
+    let number: Int64
+  }
+  private static let capacity = 16
+  private let results = Mutex<[Key: JSONValue]>([:])
+
+  subscript(key: Key) -> JSONValue? { results.withLock { $0[key] } }
+
+  func keep(_ value: JSONValue, for key: Key) {
+    results.withLock { results in
+      if results.count >= Self.capacity { results.removeAll() }
+      results[key] = value
+    }
   }
 }

@@ -21,18 +21,35 @@ extension SQLStore {
   /// Locks the run, so that no other transition of it happens until the transaction ends, and then reads the
   /// database's clock.
   ///
-  /// - Parameter host: The host that is to take tasks of it; the answer says whether that drains.
-  func lock(_ run: String, for host: String? = nil, _ session: any Session) throws -> LockedRun {
+  /// - Parameters:
+  ///   - host: The host that is to take tasks of it; the answer says whether that drains.
+  ///   - waits: Whether another's transaction in the run is waited for.
+  /// - Throws: `RunIsBusy` if it is not; ``StoreError``.
+  func lock(
+    _ run: String, for host: String? = nil, waits: Bool = true, _ session: any Session
+  ) throws -> LockedRun {
+    let rows = try session.query(lockStatement(run, for: host, waits: waits, session.dialect))
+    return try lockedRun(rows, run, waits: waits, session)
+  }
+
+  func lockStatement(_ run: String, for host: String?, waits: Bool, _ dialect: Dialect) -> SQL {
     let drained: SQL = host.map { "EXISTS (SELECT 1 FROM ev_drain WHERE host = \($0))" } ?? "1 = 0"
-    let rows = try session.query(
-      """
+    return """
       SELECT run_key, id, status, recovery, active, failures, stopped, verdict, message, next_no, replay, local_host,
         unpinned, parameters, program_key, started_at, deadline_at, queue_deadline_at, standalone,
-        \(raw: session.dialect.now), wake_at,
+        \(raw: dialect.now), wake_at,
         CASE WHEN \(drained) THEN 1 ELSE 0 END
-      FROM ev_run WHERE id = \(run)\(raw: session.dialect.forUpdate)
-      """)
-    guard let row = rows.first else { throw StoreError.noRun(run) }
+      FROM ev_run WHERE id = \(run)\(raw: waits ? dialect.forUpdate : dialect.forUpdateSkipLocked)
+      """
+  }
+
+  /// The answer to ``lockStatement(_:for:waits:_:)``.
+  func lockedRun(_ rows: [Row], _ run: String, waits: Bool, _ session: any Session) throws -> LockedRun {
+    guard let row = rows.first else {
+      if !waits, try !session.query("SELECT 1 FROM ev_run WHERE id = \(run)").isEmpty { throw RunIsBusy() }
+      throw StoreError.noRun(run)
+    }
+    let parameters = try row.text(13)
     let programKey = try row.integer(14)
     let state = RunState(
       key: try row.integer(0), id: try row.text(1), status: try RunStatus(stored: row.text(2)),
@@ -40,7 +57,7 @@ extension SQLStore {
       verdict: try row.optionalText(7).map { try RunStatus(stored: $0) }, message: try row.optionalText(8),
       nextNumber: try row.integer(9), replay: try JSONText.decode(Replay.self, row.optionalText(10)),
       localHost: try row.text(11), isUnpinned: try row.bool(12),
-      parameters: try JSONText.decode([String: JSONValue].self, row.text(13)) ?? [:],
+      parameters: parameters == "{}" ? [:] : try JSONText.decode([String: JSONValue].self, parameters) ?? [:],
       now: Timestamp(microseconds: try row.integer(19)))
     return LockedRun(
       state: state, programKey: programKey, plan: try plan(programKey, session),
@@ -64,18 +81,21 @@ extension SQLStore {
 
   /// Makes one transition of a locked run, applies it, and notes whom it gives something to do: everybody but `agent`.
   /// The history is told at once, or by the caller, of what `chronicle` has been told.
+  ///
+  /// - Parameter taking: Says which of the tasks that it makes `agent` takes as they are made.
   @discardableResult
   func transition(
     _ run: LockedRun, by agent: Int64? = nil, told chronicle: Chronicle? = nil, _ session: any Session,
-    _ happen: (inout Transition) throws -> Void
+    taking: (Changes) throws -> Taking? = { _ in nil }, _ happen: (inout Transition) throws -> Void
   ) throws -> Changes {
     var transition = Transition(
       of: run.state, plan: run.plan, ledger: SQLLedger(session: session, run: run.state))
     try happen(&transition)
     let changes = try transition.finish()
-    let told = try apply(changes, of: run, session)
+    let taken = try taking(changes)
+    let told = try apply(changes, of: run, taking: taken, session)
     if let chronicle { chronicle.add(told) } else { try record(told, run.state, session) }
-    try noteBells(changes, of: run, by: agent, session)
+    try noteBells(changes, of: run, by: agent, except: taken?.numbers ?? [], session)
     return changes
   }
 }

@@ -7,7 +7,9 @@ import Synchronization
 public final class SQLStore: RunStore {
   let pool: Pool
   let plans = PlanCache()
+  let runs = RunCache()
   let items = ItemCache()
+  let results = ResultCache()
   let queues = QueueCache()
   let waiting = Waiters()
   let unfitSchedules = UnfitSchedules()

@@ -4,7 +4,26 @@ import Model
 
 /// What becomes of tasks that exist: their ends, retries, and the moments at which they may start.
 extension SQLStore {
-  func apply(_ change: Changes.TaskChange, of run: LockedRun, _ now: Int64, _ session: any Session) throws {
+  /// Ends that follow each other and say the same are written together.
+  func apply(_ changes: [Changes.TaskChange], of run: LockedRun, _ now: Int64, _ session: any Session) throws
+  {
+    var rest = changes[...]
+    while let next = rest.first {
+      guard case .ended = next.kind else {
+        try apply(next, of: run, now, session)
+        rest.removeFirst()
+        continue
+      }
+      let ends = rest.prefix { if case .ended = $0.kind { true } else { false } }
+      try write(ends: ends, run.state.key, now, session)
+      for change in ends { try release(change, of: run, session) }
+      rest = rest.dropFirst(ends.count)
+    }
+  }
+
+  private func apply(_ change: Changes.TaskChange, of run: LockedRun, _ now: Int64, _ session: any Session)
+    throws
+  {
     let (key, number) = (run.state.key, change.task.number)
     switch change.kind {
     case .ready:
@@ -19,9 +38,7 @@ extension SQLStore {
         UPDATE ev_task SET due_at = \(moment.microseconds), ready_at = \(moment.microseconds)
         WHERE run_key = \(key) AND no = \(number) AND status = 'waiting'
         """)
-    case .ended(let outcome):
-      try write(outcome, of: change.task, key, now, session)
-      try release(change, of: run, session)
+    case .ended: break
     case .retried(let outcome, let moment):
       try archive(change.task, key, now, outcome, superseded: false, session)
       // A member of a group is free to go to any of its hosts again, or to any other.
@@ -62,26 +79,66 @@ extension SQLStore {
   }
 
   private func write(
-    _ outcome: Outcome, of task: TaskFact, _ key: Int64, _ now: Int64, _ session: any Session
+    ends: some Collection<Changes.TaskChange>, _ key: Int64, _ now: Int64, _ session: any Session
   ) throws {
-    let triggers = outcome.fileTriggers.isEmpty ? nil : try JSONText.encode(outcome.fileTriggers)
-    let resultNumber: Int64? = outcome.result == nil ? nil : task.number
-    try session.enqueue(
-      """
-      UPDATE ev_task SET status = \(outcome.status.rawValue), open = NULL, wait_code = NULL, due_at = NULL,
-        ended_at = \(now), holder = NULL, lock_until = NULL, kept = NULL, exit_code = \(outcome.exitCode),
-        signal_name = \(outcome.signal), message = \(outcome.message), skipped = \(outcome.skipped),
-        result_no = \(resultNumber), file_triggers = \(triggers), marked_by = \(outcome.markedBy),
-        max_rss = \(outcome.maxResidentKiB), cpu = \(outcome.cpuMicroseconds), log_path = \(outcome.logPath)
-      WHERE run_key = \(key) AND no = \(task.number)
-      """)
-    if let result = outcome.result {
-      try session.enqueue(
-        "INSERT INTO ev_result (run_key, no, result) VALUES (\(key), \(task.number), \(result.json))")
+    var groups: [End: [Int64]] = [:]
+    for change in ends {
+      guard case .ended(let outcome) = change.kind else { continue }
+      groups[try End(outcome, of: change.task), default: []].append(change.task.number)
     }
-    try keep(outcome.tail, of: task, key, session)
-    if task.status == .waiting {
-      try session.enqueue("DELETE FROM ev_ticket WHERE run_key = \(key) AND task_no = \(task.number)")
+    for (end, numbers) in groups.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
+      for chunk in numbers.chunks(of: 64) {
+        try session.enqueue(
+          """
+          UPDATE ev_task SET status = \(end.status.rawValue), open = NULL, wait_code = NULL, due_at = NULL,
+            ended_at = \(now), holder = NULL, lock_until = NULL, kept = NULL, exit_code = \(end.exitCode),
+            signal_name = \(end.signal), message = \(end.message), skipped = \(end.skipped),
+            result_no = \(end.resultNumber), file_triggers = \(end.triggers), marked_by = \(end.markedBy),
+            max_rss = \(end.maxResidentKiB), cpu = \(end.cpuMicroseconds), log_path = \(end.logPath)
+          WHERE run_key = \(key) AND no IN \(list: Array(chunk))
+          """)
+      }
+    }
+    for change in ends {
+      guard case .ended(let outcome) = change.kind else { continue }
+      let task = change.task
+      if let result = outcome.result {
+        try session.enqueue(
+          "INSERT INTO ev_result (run_key, no, result) VALUES (\(key), \(task.number), \(result.json))")
+      }
+      try keep(outcome.tail, of: task, key, session)
+      if task.status == .waiting {
+        try session.enqueue("DELETE FROM ev_ticket WHERE run_key = \(key) AND task_no = \(task.number)")
+      }
+    }
+  }
+
+  /// What the row of a task says of its end: of many that did nothing, the same.
+  private struct End: Hashable {
+    let status: TaskStatus
+    let exitCode: Int?
+    let signal: String?
+    let message: String?
+    let skipped: Bool
+    let resultNumber: Int64?
+    let triggers: String?
+    let markedBy: String?
+    let maxResidentKiB: Int?
+    let cpuMicroseconds: Int64?
+    let logPath: String?
+
+    init(_ outcome: Outcome, of task: TaskFact) throws {
+      status = outcome.status
+      exitCode = outcome.exitCode
+      signal = outcome.signal
+      message = outcome.message
+      skipped = outcome.skipped
+      resultNumber = outcome.result == nil ? nil : task.number
+      triggers = outcome.fileTriggers.isEmpty ? nil : try JSONText.encode(outcome.fileTriggers)
+      markedBy = outcome.markedBy
+      maxResidentKiB = outcome.maxResidentKiB
+      cpuMicroseconds = outcome.cpuMicroseconds
+      logPath = outcome.logPath
     }
   }
 

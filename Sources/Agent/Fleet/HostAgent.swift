@@ -55,6 +55,7 @@ public final class HostAgent: Sendable {
   enum Message: Sendable {
     case ended(run: String, number: Int64, fence: Int64, outcome: Outcome)
     case advanced(AdvanceReply)
+    case busy(run: String, granted: Int)
     case advanceFailed(run: String, granted: Int, ends: [TaskEnd], keys: [TaskKey], error: String)
     case retaken(RunContext, claims: [Claim], sinceBoot: Int64, places: Int)
     case looked(Look)
@@ -155,13 +156,17 @@ public final class HostAgent: Sendable {
   /// Renews all locks three times in their life. What is trusted is counted from when a renewal began, so that a slow
   /// success can't stretch it.
   private func keepBeating() async throws {
+    var last: Timestamp?
     while true {
+      let since = last
       let beat = try await touch.reach { _ in
         let (asked, sinceBoot) = (ContinuousClock.now, LocalClock.sinceBoot)
-        let pulse = try await self.store.beat(agent: self.agent, lockFor: self.options.lockFor)
+        let pulse = try await self.store.beat(
+          agent: self.agent, lockFor: self.options.lockFor, since: since)
         return (pulse: pulse, asked: asked, sinceBoot: sinceBoot)
       }
       mailbox.post(.pulse(beat.pulse, asked: beat.asked, sinceBoot: beat.sinceBoot))
+      last = beat.pulse.at
       let next = beat.asked + .microseconds(options.lockFor.microseconds / 3)
       try await Task.sleep(until: next, clock: .continuous)
     }

@@ -12,12 +12,16 @@ extension HostAgentLoop {
     let now = ContinuousClock.now
     if mayLook, now >= nextLook {
       nextLook = now + .seconds(5)
-      let free = isTaking ? agent.capacity.free : 0
-      start(.look, &group) { [queues] agent in
+      let limit = isTaking ? ReadyList.limit(free: agent.capacity.free) : 0
+      if now >= nextWideLook {
+        nextWideLook = now + .seconds(60)
+        horizon = LookHorizon()
+      }
+      start(.look, &group) { [queues, horizon] agent in
         agent.mailbox.post(
           .looked(
             try await agent.touch.reach { _ in
-              try await agent.store.look(agent: agent.agent, queues: queues, free: free)
+              try await agent.store.look(agent: agent.agent, queues: queues, limit: limit, horizon: horizon)
             }))
       }
     }

@@ -11,15 +11,21 @@ struct HostAgentLoop {
   var queues = AgentQueues(names: [], newest: -1)
   var chores: Set<HostAgent.Chore> = []
   var followed: Set<String> = []
-  /// Whether a look saw more than there was room for: then freed places go to the most urgent of all runs, not just to
-  /// the run in which a step ended.
-  var isCrowded = false
+  /// What is next in line. While there is something, freed places go to the most urgent of all runs, not just to the run
+  /// in which a step ended.
+  var readyList = ReadyList()
   var isDraining = false
   var hostDrain: Drain?
   var graceIsOver = false
   /// Whether a look has come back since anything last happened, and found nothing to do.
   var isIdle = false
+  /// How many looks in a row have found nothing, and from how many on nothing is likely to come.
+  var idleLooks = 0
+  private static let mostIdleLooks = 16
   var nextLook = ContinuousClock.now
+  /// What looks have seen to be settled, and when they next see for themselves.
+  var horizon = LookHorizon()
+  var nextWideLook = ContinuousClock.now + .seconds(60)
   var nextPublishing = ContinuousClock.now
   var nextOrphans = ContinuousClock.now
   var nextRetention = ContinuousClock.now
@@ -43,8 +49,9 @@ struct HostAgentLoop {
           description: "another agent has taken the place of this one on host \(options.host)")
       }
       if let ending { return ending }
-      startChores(&group)
+      // In this order: what an advance sets free, or finds to be crowded, the look that follows knows of.
       startAdvances(&group)
+      startChores(&group)
       if agent.mailbox.isEmpty { await agent.mailbox.wait(atMost: pause) }
       try Task.checkCancellation()
     }
@@ -91,6 +98,11 @@ struct HostAgentLoop {
       desk.endedKeys.insert(contentsOf: keys, at: 0)
       desk.notBefore = .now + .seconds(5)
       desks[run] = desk
+    case .busy(let run, let granted):
+      agent.capacity.give(granted)
+      desks[run]?.isInFlight = false
+      readyList.postpone(run, granted)
+      tidy(run)
     case .retaken(let context, let claims, let sinceBoot, let places):
       agent.capacity.give(max(0, places - claims.count))
       desks[context.run, default: RunDesk()].context = context
@@ -102,7 +114,10 @@ struct HostAgentLoop {
     case .pulse(let pulse, let asked, let sinceBoot): felt(pulse, asked, sinceBoot, &group)
     case .queues(let new):
       chores.remove(.queues)
-      if new != queues { nextLook = .now }
+      if new != queues {
+        nextLook = .now
+        horizon = LookHorizon()
+      }
       queues = new
     case .adopted(let tasks, let context): adopt(tasks, context)
     case .parted(let key):
@@ -178,15 +193,15 @@ struct HostAgentLoop {
     }
   }
 
-  private mutating func note(_ claim: Claim, _ run: String, _ outcome: Outcome) {
+  /// - Parameter leavesFiles: Whether the executor knows of it, and is to be told once its end is recorded.
+  private mutating func note(_ claim: Claim, _ run: String, _ outcome: Outcome, leavesFiles: Bool = true) {
     var described = metadata(claim, run)
     described["status"] = "\(outcome.status.rawValue)"
     if let code = outcome.exitCode { described["exit"] = "\(code)" }
     if let message = outcome.message { described["message"] = "\(message)" }
     log.log(level: outcome.status == .success ? .debug : .warning, "step ended", metadata: described)
-    desks[run, default: RunDesk()].ends.append(
-      TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
-    desks[run]?.endedKeys.append(TaskKey(claim, in: run))
+    desks[run, default: RunDesk()].ends.append(TaskEnd(of: claim, outcome))
+    if leavesFiles { desks[run]?.endedKeys.append(TaskKey(claim, in: run)) }
     isIdle = false
   }
 
@@ -213,10 +228,12 @@ struct HostAgentLoop {
     if let due = advance.nextDue, !advance.status.isOver {
       nextLook = min(nextLook, now + .microseconds(max(1000, due)))
     }
-    // It got less than it had room for: what a look had seen is gone.
-    if reply.granted > claims.count { isCrowded = false }
+    // It got less than was seen: others were quicker.
+    if reply.granted > claims.count { readyList.forget(run) }
     // Where it got all it asked for there may be more.
-    if reply.granted > 0, advance.claims.count == reply.granted, agent.capacity.free > 0 { nextLook = now }
+    if reply.granted > 0, claims.count == reply.granted, agent.capacity.free > 0, readyList.isEmpty {
+      nextLook = now
+    }
     if let reason = advance.stopsRunning, desks[run]?.isStopping == false {
       desks[run]?.isStopping = true
       agent.executor.stop(
@@ -251,7 +268,7 @@ struct HostAgentLoop {
     log.debug("step started", metadata: metadata(claim, run))
     guard context.plan.steps[claim.task.step]?.isEmpty != true else {
       agent.capacity.give(1)
-      return note(claim, run, Outcome(.success))
+      return note(claim, run, Outcome(.success), leavesFiles: false)
     }
     desks[run]?.held[number] = RunDesk.Held(claim: claim, taken: .now)
     let fence = claim.fence
@@ -281,12 +298,11 @@ struct HostAgentLoop {
   private mutating func looked(_ look: Look) {
     chores.remove(.look)
     let now = ContinuousClock.now
-    let seen = look.candidates.reduce(0) { $0 + $1.tasks }
-    isCrowded = seen >= max(1, agent.capacity.free)
-    if !isTaking {
-      isCrowded = false
+    horizon = look.horizon
+    if isTaking {
+      readyList.replace(with: look.candidates, limit: look.limit, at: now)
     } else {
-      for candidate in look.candidates { desks[candidate.run, default: RunDesk()].wanted = candidate.tasks }
+      readyList.clear()
     }
     for run in look.due { desks[run, default: RunDesk()].isDue = true }
     for run in look.stopped where desks[run]?.isStopping != true {
@@ -303,9 +319,11 @@ struct HostAgentLoop {
     } else if !look.isDraining {
       hostDrain = nil
     }
-    isIdle = seen == 0 && look.due.isEmpty && !look.hasNewQueues && !look.hasExpired
-    // An idle agent asks less than once a second; a busy one is told by its own ends what else there is.
-    let poll = options.poll * (isIdle ? 1.25 : 0.5) * Double.random(in: 0.9...1.1)
+    isIdle = look.candidates.isEmpty && look.due.isEmpty && !look.hasNewQueues && !look.hasExpired
+    idleLooks = isIdle ? min(idleLooks + 1, Self.mostIdleLooks) : 0
+    // A busy agent is told by its own ends what else there is; an idle one asks less and less often.
+    let factor = isIdle ? 1.2 + 0.8 * Double(idleLooks) / Double(Self.mostIdleLooks) : 0.5
+    let poll = options.poll * factor * Double.random(in: 0.9...1.1)
     nextLook = now + poll
     for moment in [look.nextDue, look.nextFiring, look.nextSensor] {
       if let moment, moment > 0 { nextLook = min(nextLook, now + .microseconds(max(1000, moment))) }
@@ -324,35 +342,40 @@ struct HostAgentLoop {
 
   private mutating func startAdvances(_ group: inout Group) {
     let now = ContinuousClock.now
+    readyList.age(to: now)
     var underWay = desks.values.count { $0.isInFlight }
+    let shares =
+      isTaking
+      ? readyList.shares(agent.capacity.free) {
+        desks[$0].map { $0.isBusy(at: now) || $0.isStopping } ?? false
+      } : []
     // What is to be reported goes first: others wait for what it triggers.
-    let ready = desks.filter { $0.value.needsAdvance(at: now) }
-      .sorted { ($0.value.ends.isEmpty ? 1 : 0, $0.key) < ($1.value.ends.isEmpty ? 1 : 0, $1.key) }
-    for (run, desk) in ready where underWay < Self.mostUnderWay {
-      var wanted = desk.wanted
-      if !isTaking || desk.isStopping {
-        wanted = 0
-      } else if !isCrowded {
-        // Nobody else is waiting here: what its ends set free is its own.
-        wanted = max(wanted, desk.ends.count + (desk.isDue ? 1 : 0))
-        if wanted > 0 { wanted = max(wanted, min(agent.capacity.free, Self.fewest)) }
-      }
-      let granted = agent.capacity.take(upTo: wanted)
-      if desk.ends.isEmpty, !desk.isDue, granted == 0 {
-        desks[run]?.wanted = 0
-        isCrowded = true
-        tidy(run)
-        continue
-      }
+    let pressing = desks.filter { $0.value.isPressing && !$0.value.isBusy(at: now) }
+      .sorted { ($0.value.ends.isEmpty ? 1 : 0, $0.key) < ($1.value.ends.isEmpty ? 1 : 0, $1.key) }.map(\.key)
+    let others = shares.map(\.run).filter { desks[$0]?.isPressing != true }
+    for run in pressing + others where underWay < Self.mostUnderWay {
+      let desk = desks[run] ?? RunDesk()
+      let share = shares.first { $0.run == run }
+      let granted = agent.capacity.take(upTo: share?.tasks ?? places(for: desk))
+      if granted == 0, !desk.isPressing { continue }
+      if share != nil { readyList.send(granted, of: run) }
       underWay += 1
-      desks[run]?.isInFlight = true
+      desks[run, default: RunDesk()].isInFlight = true
       desks[run]?.isDue = false
-      desks[run]?.wanted = 0
       desks[run]?.ends = []
       desks[run]?.endedKeys = []
-      advance(run, desk, granted, &group)
+      advance(run, desk, granted, waits: desk.isPressing || share?.waits != false, &group)
     }
-    if isCrowded, isTaking, agent.capacity.free > 0 { nextLook = min(nextLook, now) }
+    if readyList.isEmpty, readyList.mayBeMore, isTaking, agent.capacity.free > 0 {
+      nextLook = min(nextLook, now)
+    }
+  }
+
+  /// How many tasks are asked for where no look has seen any. If nobody waits here, what a run's ends set free is its own.
+  private func places(for desk: RunDesk) -> Int {
+    guard isTaking, !desk.isStopping, !readyList.isCrowded else { return 0 }
+    let wanted = desk.ends.count + (desk.isDue ? 1 : 0)
+    return max(wanted, min(agent.capacity.free, Self.fewest))
   }
 
   /// Transactions under way at once: as many as the store has connections for.
@@ -360,13 +383,15 @@ struct HostAgentLoop {
   /// A run that goes on by itself is asked for a few tasks even where only one was seen.
   private static let fewest = 2
 
-  private func advance(_ run: String, _ desk: RunDesk, _ granted: Int, _ group: inout Group) {
+  private func advance(_ run: String, _ desk: RunDesk, _ granted: Int, waits: Bool, _ group: inout Group) {
     let (ends, keys, names) = (desk.ends, desk.endedKeys, queues.names)
     group.addTask { [agent] in
       try await agent.unlessCancelled {
         do {
           agent.mailbox.post(
-            .advanced(try await agent.advance(run, ends, keys, granted, names)))
+            .advanced(try await agent.advance(run, ends, keys, granted, names, waits: waits)))
+        } catch is RunIsBusy {
+          agent.mailbox.post(.busy(run: run, granted: granted))
         } catch let error where !(error is CancellationError) {
           agent.mailbox.post(
             .advanceFailed(

@@ -24,8 +24,6 @@ struct RunDesk {
   var held: [Int64: Held] = [:]
   var ends: [TaskEnd] = []
   var endedKeys: [TaskKey] = []
-  /// Tasks that a look has seen ready.
-  var wanted = 0
   /// Something is due, or the run was stopped.
   var isDue = false
   var isInFlight = false
@@ -37,15 +35,15 @@ struct RunDesk {
   /// After a failure of its own the run is left alone for a moment.
   var notBefore: ContinuousClock.Instant?
 
-  /// Whether there is something to ask the store for.
-  func needsAdvance(at now: ContinuousClock.Instant) -> Bool {
-    guard !isInFlight, notBefore.map({ $0 <= now }) ?? true else { return false }
-    return !ends.isEmpty || isDue || wanted > 0
-  }
+  /// Whether there is something to tell the store, or to ask it for, at once.
+  var isPressing: Bool { !ends.isEmpty || isDue }
+
+  /// Whether nothing can be asked for now: an answer is on its way, or the last one was a failure.
+  func isBusy(at now: ContinuousClock.Instant) -> Bool { isInFlight || notBefore.map { $0 > now } ?? false }
 
   /// Whether nothing of it is left to be remembered.
   var isEmpty: Bool {
-    held.isEmpty && ends.isEmpty && !isInFlight && !isDue && wanted == 0 && departing.isEmpty
+    held.isEmpty && ends.isEmpty && !isInFlight && !isDue && departing.isEmpty
   }
 }
 

@@ -186,7 +186,7 @@ public final class RunAgent: Sendable {
     log.debug("step started", metadata: metadata(claim))
     listener(.started(claim))
     if context.plan.steps[claim.task.step]?.isEmpty == true {
-      note(claim, Outcome(.success), &state)
+      note(claim, Outcome(.success), &state, leavesFiles: false)
       return
     }
     state.running[number] = claim
@@ -196,15 +196,16 @@ public final class RunAgent: Sendable {
     }
   }
 
-  private func note(_ claim: Claim, _ outcome: Outcome, _ state: inout State) {
+  /// - Parameter leavesFiles: Whether the executor knows of it, and is to be told once its end is recorded.
+  private func note(_ claim: Claim, _ outcome: Outcome, _ state: inout State, leavesFiles: Bool = true) {
     var described = metadata(claim)
     described["status"] = "\(outcome.status.rawValue)"
     if let code = outcome.exitCode { described["exit"] = "\(code)" }
     if let message = outcome.message { described["message"] = "\(message)" }
     log.log(level: outcome.status == .success ? .debug : .warning, "step ended", metadata: described)
     listener(.ended(claim, outcome))
-    state.ends.append(TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
-    state.endedKeys.append(TaskKey(claim, in: run))
+    state.ends.append(TaskEnd(of: claim, outcome))
+    if leavesFiles { state.endedKeys.append(TaskKey(claim, in: run)) }
   }
 
   /// Takes messages in. True if there is something to report.

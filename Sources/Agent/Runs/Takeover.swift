@@ -120,7 +120,7 @@ public struct Takeover: Sendable {
         case .notStarted, .running, .announced, nil: continue
         }
         let outcome = await Self.outcome(of: end, claim, holder, executor, context)
-        ends.append(TaskEnd(number: claim.task.number, fence: claim.fence, outcome: outcome))
+        ends.append(TaskEnd(of: claim, outcome))
       }
     }
     return ends

@@ -1,0 +1,103 @@
+import Engine
+
+/// What the last look saw ready and nobody was sent for yet, most urgent first, whichever run it belongs to.
+///
+/// A look shows more than there are places for, so that a place which becomes free a moment later is filled without
+/// another look: at what is next in line of all runs, not at what the run has in which a step ended.
+struct ReadyList {
+  /// Tasks of one run that follow each other in line.
+  struct Part: Hashable {
+    let run: String
+    var tasks: Int
+    /// Whether a transaction of another agent in the same run is to be waited for.
+    var waits = false
+  }
+
+  /// How long after a look its order is gone by: something more urgent may have become ready since.
+  static let freshness = Duration.milliseconds(100)
+  /// The most tasks that one look shows, and the fewest, with no place free.
+  private static let (most, fewest) = (256, 16)
+
+  private var parts: [Part] = []
+  private var until = ContinuousClock.now
+  /// Whether there was more than the look could show, or may be by now.
+  private(set) var mayBeMore = false
+
+  /// How many tasks a look is to show an agent with so many places free: one of few numbers, each of which makes another
+  /// statement.
+  static func limit(free: Int) -> Int {
+    var limit = fewest
+    while limit < min(most, free * 4) { limit *= 2 }
+    return limit
+  }
+
+  /// Whether there is nothing in line.
+  var isEmpty: Bool { parts.isEmpty }
+
+  /// Whether there may be more to do than there are places, so that a free place goes to whoever is next in line.
+  var isCrowded: Bool { !parts.isEmpty || mayBeMore }
+
+  /// Takes over what a look has seen that was to show at most `limit` tasks.
+  mutating func replace(
+    with candidates: [(run: String, tasks: Int)], limit: Int, at now: ContinuousClock.Instant
+  ) {
+    parts = candidates.map { Part(run: $0.run, tasks: $0.tasks) }
+    mayBeMore = candidates.reduce(0) { $0 + $1.tasks } >= limit
+    until = now + Self.freshness
+  }
+
+  /// Forgets everything: nothing is taken any more.
+  mutating func clear() {
+    parts = []
+    mayBeMore = false
+  }
+
+  /// Forgets what was seen too long ago.
+  mutating func age(to now: ContinuousClock.Instant) {
+    guard now >= until, !parts.isEmpty else { return }
+    parts = []
+    mayBeMore = true
+  }
+
+  /// How `room` places are shared out among runs, the most urgent first. A run for which `isBusy` is true can't be asked
+  /// now: its tasks stay in line.
+  func shares(_ room: Int, isBusy: (String) -> Bool) -> [Part] {
+    var room = room
+    var shares: [Part] = []
+    let others = Set(parts.map(\.run)).count > 1
+    for part in parts where room > 0 && !isBusy(part.run) {
+      let tasks = min(room, part.tasks)
+      room -= tasks
+      // Whoever has nothing else to do waits.
+      let waits = part.waits || !others
+      if let known = shares.firstIndex(where: { $0.run == part.run }) {
+        shares[known].tasks += tasks
+        shares[known].waits = shares[known].waits || waits
+      } else {
+        shares.append(Part(run: part.run, tasks: tasks, waits: waits))
+      }
+    }
+    return shares
+  }
+
+  /// Somebody was sent for the first `tasks` tasks of the run.
+  mutating func send(_ tasks: Int, of run: String) {
+    var left = tasks
+    for index in parts.indices where parts[index].run == run {
+      let sent = min(left, parts[index].tasks)
+      parts[index].tasks -= sent
+      left -= sent
+    }
+    parts.removeAll { $0.tasks == 0 }
+  }
+
+  /// Of the run there is nothing left: others were quicker.
+  mutating func forget(_ run: String) { parts.removeAll { $0.run == run } }
+
+  /// Another agent was at the run just then. It is asked again after all others, and then waited for.
+  mutating func postpone(_ run: String, _ tasks: Int) {
+    let rest = parts.reduce(0) { $0 + ($1.run == run ? $1.tasks : 0) }
+    forget(run)
+    parts.append(Part(run: run, tasks: tasks + rest, waits: true))
+  }
+}

@@ -1,0 +1,79 @@
+import Testing
+
+@testable import Agent
+
+@Suite("What an agent has next in line")
+struct ReadyListTests {
+  private typealias Part = ReadyList.Part
+
+  private func list(_ candidates: [(run: String, tasks: Int)], limit: Int = 100) -> ReadyList {
+    var list = ReadyList()
+    list.replace(with: candidates, limit: limit, at: .now)
+    return list
+  }
+
+  @Test("a look shows more than there are places, in few different numbers")
+  func limits() {
+    #expect(ReadyList.limit(free: 0) == 16 && ReadyList.limit(free: 4) == 16)
+    #expect(ReadyList.limit(free: 5) == 32 && ReadyList.limit(free: 64) == 256)
+    #expect(ReadyList.limit(free: 10_000) == 256)
+  }
+
+  @Test("places go to the most urgent, whichever run they belong to")
+  func order() {
+    let list = list([("a", 2), ("b", 1), ("a", 5)])
+    #expect(list.shares(1) { _ in false } == [Part(run: "a", tasks: 1)])
+    #expect(list.shares(4) { _ in false } == [Part(run: "a", tasks: 3), Part(run: "b", tasks: 1)])
+    #expect(list.shares(50) { _ in false } == [Part(run: "a", tasks: 7), Part(run: "b", tasks: 1)])
+    #expect(list.shares(0) { _ in false }.isEmpty)
+  }
+
+  @Test("a run that can't be asked now stays in line")
+  func busy() {
+    var list = list([("a", 2), ("b", 3)])
+    #expect(list.shares(4) { $0 == "a" } == [Part(run: "b", tasks: 3)])
+    list.send(3, of: "b")
+    #expect(list.shares(4) { _ in false } == [Part(run: "a", tasks: 2, waits: true)])
+  }
+
+  @Test("what somebody was sent for is in line no more")
+  func sent() {
+    var list = list([("a", 2), ("b", 1), ("a", 5)])
+    list.send(3, of: "a")
+    #expect(list.shares(9) { _ in false } == [Part(run: "b", tasks: 1), Part(run: "a", tasks: 4)])
+    list.forget("a")
+    list.send(1, of: "b")
+    #expect(list.isEmpty && !list.isCrowded)
+  }
+
+  @Test("a run at which another agent is comes after all others, and is waited for then")
+  func postponed() {
+    var list = list([("a", 4), ("b", 2)])
+    list.send(2, of: "a")
+    list.postpone("a", 2)
+    #expect(
+      list.shares(9) { _ in false } == [Part(run: "b", tasks: 2), Part(run: "a", tasks: 4, waits: true)])
+  }
+
+  @Test("whoever has a single run in line waits for it")
+  func single() {
+    #expect(list([("a", 4)]).shares(2) { _ in false } == [Part(run: "a", tasks: 2, waits: true)])
+  }
+
+  @Test("there may be more than a look could show, and after a while there may be anything")
+  func more() {
+    #expect(list([("a", 16)], limit: 16).mayBeMore)
+    var few = list([("a", 3)], limit: 16)
+    #expect(!few.mayBeMore && few.isCrowded)
+    few.age(to: .now + .milliseconds(50))
+    #expect(!few.isEmpty)
+    few.age(to: .now + .seconds(1))
+    #expect(few.isEmpty && few.mayBeMore && few.isCrowded)
+    few.clear()
+    #expect(!few.isCrowded)
+    // Nothing was seen, and that stays so until somebody looks again.
+    var none = list([], limit: 16)
+    none.age(to: .now + .seconds(1))
+    #expect(!none.isCrowded)
+  }
+}

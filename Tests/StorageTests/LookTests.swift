@@ -1,0 +1,206 @@
+import Database
+import Drivers
+import Engine
+import Model
+import Storage
+import TestSupport
+import Testing
+
+@Suite("What an agent of the fleet sees and takes")
+struct LookTests {
+  private struct Seat {
+    let agent: Int64
+    let queues: AgentQueues
+    let store: SQLStore
+
+    func look(_ limit: Int = 16, _ horizon: LookHorizon = LookHorizon()) async throws -> Look {
+      try await store.look(agent: agent, queues: queues, limit: limit, horizon: horizon)
+    }
+
+    func advance(
+      _ run: String, ends: [TaskEnd] = [], slots: Int, waits: Bool = true
+    ) async throws -> Advance {
+      try await store.advance(
+        AdvanceRequest(
+          run: run, agent: agent, ends: ends, slots: slots, lockFor: TimeSpan(seconds: 30), host: nil,
+          queues: queues.names, localHost: "s1", waits: waits))
+    }
+  }
+
+  private func seat(_ world: World, on index: Int = 0, _ name: String = "w") async throws -> Seat {
+    let identity = AgentIdentity(
+      host: "s1", instance: name, incarnation: "\(name)-\(index)", pid: 1, processStart: 2, bootID: "b",
+      journal: "/j", version: "1", isEmbedded: false)
+    let store = world.stores[index]
+    let profile = AgentProfile(labels: [:], capacity: 4, lockFor: TimeSpan(seconds: 30))
+    let agent = try await store.enlist(identity, as: profile) { _ in false }
+    return Seat(agent: agent, queues: try await store.joinQueues(agent: agent), store: store)
+  }
+
+  private func submit(_ world: World, _ text: String, id: String) async throws -> String {
+    try await world.submit(
+      world.register("config: {default_host: s1}\n" + text), id: id, isStandalone: false, isUnpinned: false)
+  }
+
+  @Test(
+    "a look shows tasks in the order of their urgency, over all runs, and no more than asked for",
+    arguments: TestStore.all)
+  func order(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let seat = try await seat(world)
+      _ = try await submit(world, "steps: {a: {}, b: {}, c: {priority: 2}}", id: "one")
+      _ = try await submit(world, "steps: {a: {}, b: {priority: 1}, z: {priority: -1}}", id: "two")
+      let all = try await seat.look()
+      #expect(all.candidates.map(\.run) == ["one", "two", "one", "two"])
+      #expect(all.candidates.map(\.tasks) == [1, 1, 2, 2] && all.limit == 16)
+      let some = try await seat.look(3)
+      #expect(
+        some.candidates.map(\.run) == ["one", "two", "one"] && some.candidates.map(\.tasks) == [1, 1, 1])
+      #expect(try await seat.look(0).candidates.isEmpty)
+    }
+  }
+
+  @Test(
+    "the horizon never passes a task that is still there, and cuts off nothing but old ones",
+    arguments: TestStore.all)
+  func horizon(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let seat = try await seat(world)
+      let run = try await submit(
+        world, "steps: {a: {}, b: {}, up: {priority: 3}, low: {priority: -3}}", id: "r")
+      let first = try await seat.look()
+      let ready = try #require(first.horizon.ready)
+      #expect(first.horizon.expired != nil)
+      let oldest = try #require(try await world.rows("SELECT MIN(ready_at) FROM ev_task").first?.integer(0))
+      #expect(ready <= oldest - 30_000_000)
+      #expect(try await seat.look(16, first.horizon).candidates.map(\.tasks) == [4])
+      // As if a transaction had taken longer than that, or a clock had been put back.
+      try await world.execute("UPDATE ev_task SET ready_at = \(ready - 1) WHERE step <> 'b'")
+      let second = try await seat.look(16, first.horizon)
+      #expect(second.candidates.map(\.tasks) == [3])
+      let third = try await seat.look(16)
+      #expect(third.candidates.map(\.tasks) == [4] && third.horizon.ready.map { $0 < ready } == true)
+      // Where not all were shown, it is not known how old the rest is; where none was to be shown, nothing is known.
+      #expect(try await seat.look(1, first.horizon).horizon.ready == ready)
+      #expect(try await seat.look(0, first.horizon).horizon.ready == ready)
+      _ = try await seat.advance(run, slots: 9)
+      #expect(try await seat.look(16, first.horizon).candidates.isEmpty)
+    }
+  }
+
+  @Test(
+    "locks that expire after the horizon are seen, and it stays behind those that have",
+    arguments: TestStore.all)
+  func expired(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let seat = try await seat(world)
+      let run = try await submit(world, "groups: {g: {hosts: [s1]}}\nsteps: {a: {group: g}}", id: "r")
+      let joined = Seat(
+        agent: seat.agent, queues: try await world.store.joinQueues(agent: seat.agent), store: world.store)
+      try #require(try await joined.advance(run, slots: 1).claims.count == 1)
+      let horizon = try await joined.look().horizon
+      #expect(try await joined.look(16, horizon).hasExpired == false)
+      let now = try #require(horizon.expired) + 30_000_000
+      try await world.execute("UPDATE ev_task SET lock_until = \(now - 1_000_000)")
+      let seen = try await joined.look(16, horizon)
+      #expect(seen.hasExpired && seen.horizon.expired == horizon.expired)
+    }
+  }
+
+  @Test("a heartbeat keeps what the last one kept, and what was taken since", arguments: TestStore.all)
+  func beat(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let seat = try await seat(world)
+      let run = try await submit(world, "steps: {a: {}, b: {}}", id: "r")
+      let length = TimeSpan(seconds: 30)
+      _ = try await seat.advance(run, slots: 1)
+      let first = try await world.store.beat(agent: seat.agent, lockFor: length, since: nil)
+      #expect(first.held.count == 1)
+      _ = try await seat.advance(run, slots: 1)
+      try await world.execute("UPDATE ev_task SET lock_until = lock_until - 20000000")
+      let second = try await world.store.beat(agent: seat.agent, lockFor: length, since: first.at)
+      #expect(second.held.count == 2)
+      let least = try await world.rows("SELECT MIN(lock_until) FROM ev_task WHERE holder = \(seat.agent)")
+      #expect(try least.first?.integer(0) == second.at.microseconds + length.microseconds)
+    }
+  }
+
+  @Test("whoever does not wait is told that another transaction is at the run", arguments: TestStore.servers)
+  func busy(kind: TestStore.Kind) async throws {
+    try await withWorld(kind, stores: 2) { world in
+      let seat = try await seat(world)
+      let run = try await submit(world, "steps: {a: {}, b: {}}", id: "r")
+      let other = Pool(url: world.pool.url, driver: Drivers.driver(for: world.pool.url), size: 1)
+      try await other.run { session in
+        try session.begin(.write)
+        _ = try session.query("SELECT run_key FROM ev_run WHERE id = \(run) FOR UPDATE")
+      }
+      await #expect(throws: RunIsBusy.self) { try await seat.advance(run, slots: 1, waits: false) }
+      try await other.run { $0.rollback() }
+      await other.close()
+      #expect(try await seat.advance(run, slots: 1, waits: false).claims.map(\.name) == ["a/1"])
+      await #expect(throws: StoreError.self) { try await seat.advance("none", slots: 1, waits: false) }
+    }
+  }
+
+  @Test("what an end starts is taken as it is made, and the history tells both", arguments: TestStore.all)
+  func takenAsMade(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let seat = try await seat(world)
+      let run = try await submit(
+        world, "steps: {a: {}, b: {after: [a]}, c: {after: [a]}, d: {after: [c]}}", id: "r")
+      let first = try await seat.advance(run, slots: 1).claims
+      let next = try await seat.advance(run, ends: first.map { TaskEnd(of: $0, Outcome(.success)) }, slots: 1)
+      #expect(next.claims.map(\.name) == ["b/1"] && next.claims.map(\.fence) == [1])
+      #expect(next.claims.first?.task.host == "s1")
+      let told = try await world.store.history(of: run).map(\.entry).filter { $0.name == "b" }
+      #expect(told.map(\.to) == ["ready", "running"] && told.last?.token == 1)
+      try await world.expectSound()
+      // It holds a lock as any other does, and its end is recorded under its fence.
+      #expect(try await world.store.heldTasks(of: [run]).count == 1)
+      let last = try await seat.advance(
+        run, ends: next.claims.map { TaskEnd(of: $0, Outcome(.success)) }, slots: 9)
+      #expect(last.claims.map(\.name) == ["c/1"] && last.superseded.isEmpty)
+      try await world.expectSound()
+    }
+  }
+
+  @Test("what was ready before goes first, and a higher priority before that", arguments: TestStore.all)
+  func takenInOrder(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let seat = try await seat(world)
+      let run = try await submit(
+        world,
+        "steps: {a: {priority: 9}, old: {}, new: {after: [a]}, up: {after: [a], priority: 1}, s2: {after: [a], host: s2, priority: 5}}",
+        id: "r")
+      let first = try await seat.advance(run, slots: 1).claims
+      #expect(first.map(\.name) == ["a/1"])
+      let next = try await seat.advance(run, ends: first.map { TaskEnd(of: $0, Outcome(.success)) }, slots: 2)
+      // That of another host stays.
+      #expect(next.claims.map(\.name) == ["old/1", "up/1"] || next.claims.map(\.name) == ["up/1", "old/1"])
+      let statuses = try await world.statuses(run)
+      #expect(statuses["s2/1"] == .ready && statuses["new/1"] == .ready)
+      try await world.expectSound()
+    }
+  }
+
+  @Test("a long result is handed to every task that reads it", arguments: TestStore.all)
+  func longResults(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let run = try await world.start(
+        "steps: {a: {}, b: {after: [a], env: {R: '${steps.a.result}'}, run: [x]}, c: {after: [b], env: {R: '${steps.a.result}'}, run: [x]}}"
+      )
+      let worker = try await world.worker()
+      let long = JSONValue.string(String(repeating: "né ", count: 4000))
+      var seen: [JSONValue?] = []
+      var claims = try await worker.claim(run)
+      while let claim = claims.first {
+        seen.append(claim.results["a"])
+        var outcome = Outcome(.success)
+        if claim.task.step == "a" { outcome.result = long }
+        claims = try await worker.advance(run, ends: [TaskEnd(of: claim, outcome)], slots: 1).claims
+      }
+      #expect(seen == [nil, long, long])
+    }
+  }
+}
