@@ -47,6 +47,12 @@ extension Session {
     return answers
   }
 
+  /// For the rest of a transaction that goes over whole tables: PostgreSQL may read them from end to end, which sessions
+  /// otherwise keep it from.
+  public func allowFullScans() throws(DatabaseError) {
+    if dialect.kind == .postgresql, isInTransaction { try executeScript("SET LOCAL enable_seqscan = on") }
+  }
+
   /// At once.
   public func enqueue(_ sql: SQL) throws(DatabaseError) { try execute(sql) }
 }

@@ -141,13 +141,13 @@ public struct LookHorizon: Sendable, Hashable {
 public struct AgentQueues: Sendable, Hashable {
   /// Their names.
   public var names: [String]
-  /// The number of the newest queue that was looked at, member or not.
-  public var newest: Int64
+  /// How many queues were looked at, member or not; -1 before any was.
+  public var count: Int64
 
   /// These queues.
-  public init(names: [String], newest: Int64) {
+  public init(names: [String], count: Int64) {
     self.names = names
-    self.newest = newest
+    self.count = count
   }
 }
 

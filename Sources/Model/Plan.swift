@@ -41,6 +41,19 @@ public final class Plan: Sendable {
     public let triggers: Program.Triggers
     /// Raised in addition by success, where some node waits for it.
     public let successMarker: String?
+    /// Whether its command, or what it is given, names the files for its result or its events: who names a file may want it
+    /// to be there, to hand it to a container for instance.
+    public let namesFiles: Bool
+
+    static func namesFiles(_ step: Program.Step) -> Bool {
+      var texts = Array(step.environment.values) + (step.precondition ?? [])
+      switch step.action {
+      case .run(let words): texts += words
+      case .shell(let line): texts.append(line)
+      case .empty, .function: break
+      }
+      return texts.contains { $0.contains("RESULT_FILE") || $0.contains("TRIGGER_FILE") }
+    }
   }
 
   /// A loop, written as one or made from `foreach`.
@@ -155,11 +168,12 @@ public final class Plan: Sendable {
           until: [], wait: forEach.wait, triggers: step.triggers, successMarker: marker, isForEach: true)
       }
       let group = step.group.flatMap { groups[$0] }
+      let definition = step.inheriting(from: group)
       steps[step.name] = Step(
-        definition: step.inheriting(from: group), groupHosts: group?.hosts ?? [],
+        definition: definition, groupHosts: group?.hosts ?? [],
         groupLimit: group?.maxConcurrent ?? 0,
         triggers: step.forEach == nil ? step.triggers : Program.Triggers(),
-        successMarker: step.forEach == nil ? marker : nil)
+        successMarker: step.forEach == nil ? marker : nil, namesFiles: Step.namesFiles(definition))
     }
     for loop in program.loops {
       loops[loop.name] = Loop(

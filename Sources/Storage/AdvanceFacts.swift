@@ -12,7 +12,7 @@ struct AdvanceFacts {
   /// The tasks that have ended, of those that the agent holds.
   let ended: [Int64: TaskFact]
   /// The first tasks in line, as many as are asked for; nil where that is not enough to go by.
-  let ready: [TaskFact]?
+  let ready: [Claimer.Ready]?
   /// What the ends will lead to, as far as it is there.
   let foreseen: Foreseen?
   /// The iterations that the ends belong to, and their loops.
@@ -57,8 +57,9 @@ extension SQLStore {
     let lock = lockStatement(
       request.run, for: request.queues == nil ? nil : request.localHost, waits: request.waits, session.dialect
     )
-    if let known = runs[request.run] {
-      let reading = AdvanceReading(request, of: known, try plan(known.programKey, session), session.dialect)
+    // A program that is there no more was that of another run of the name.
+    if let known = runs[request.run], let plan = try? plan(known.programKey, session) {
+      let reading = AdvanceReading(request, of: known, plan, session.dialect)
       let answers = try session.queryAll([lock] + reading.statements)
       let run = try lockedRun(answers[0], request.run, waits: request.waits, session)
       if run.known == known { return try reading.facts(answers.dropFirst(), of: run) }
@@ -137,7 +138,7 @@ private struct AdvanceReading {
         ended[task.number] = task
       }
     }
-    let ready = isTaking ? try answers.removeFirst().map { try TaskFact($0) } : nil
+    let ready = isTaking ? try answers.removeFirst().map { try Claimer.Ready($0) } : nil
     var foreseen: AdvanceFacts.Foreseen?
     if let foresight {
       let events = try SQLLedger.events(answers.removeFirst())

@@ -21,12 +21,10 @@ struct Claimer {
     try fault(.claimBeforeUpdate, session)
     // Those that queue have waited longer than those that became ready since; only a priority goes before that.
     let queued = run.plan.hasDemands ? try queued(slots * 2, admission) : []
-    var candidates = try ready(slots)
-    var isFull = candidates.count == slots
-    candidates = (queued + candidates).enumerated()
-      .sorted {
-        ($0.element.ordering(in: run.plan), $0.offset) < ($1.element.ordering(in: run.plan), $1.offset)
-      }.map(\.element)
+    let first = try ready(slots)
+    var isFull = first.count == slots
+    var candidates = (queued + first).enumerated()
+      .sorted { ($0.element.ordering, $0.offset) < ($1.element.ordering, $1.offset) }.map(\.element.task)
     while true {
       var admitted: [TaskFact] = []
       for task in candidates where taken.count + admitted.count < slots {
@@ -36,7 +34,7 @@ struct Claimer {
       try lock(admitted)
       taken += admitted
       guard taken.count < slots, isFull else { break }
-      candidates = try ready(slots - taken.count)
+      candidates = try ready(slots - taken.count).map { $0.task }
       isFull = candidates.count == slots - taken.count
     }
     try fault(.claimAfterUpdate, session)
@@ -44,24 +42,38 @@ struct Claimer {
   }
 
   /// Tasks that wait for resources of which some is free now.
-  private func queued(_ limit: Int, _ admission: Admission) throws -> [TaskFact] {
+  private func queued(_ limit: Int, _ admission: Admission) throws -> [Ready] {
     let numbers = try admission.queue(limit)
     guard !numbers.isEmpty else { return [] }
     var sql: SQL = """
-      SELECT \(raw: TaskFact.columns) FROM ev_task
+      SELECT \(raw: Ready.columns) FROM ev_task
       WHERE run_key = \(key) AND no IN \(list: numbers) AND status = 'waiting' AND wait_code = 'resource'
       """
     sql.append(Self.pinned(run.plan, request, session.dialect))
     sql.append("\(raw: session.dialect.forUpdateSkipLocked)")
     // In the order of their tickets: another order would have one take what an older ticket keeps from it.
-    let tasks = try session.query(sql).map { try TaskFact($0) }
+    let tasks = try session.query(sql).map { try Ready($0) }
     let rank = Dictionary(uniqueKeysWithValues: numbers.enumerated().map { ($1, $0) })
-    return tasks.sorted { rank[$0.number, default: 0] < rank[$1.number, default: 0] }
+    return tasks.sorted { rank[$0.task.number, default: 0] < rank[$1.task.number, default: 0] }
   }
 
-  private func ready(_ limit: Int) throws -> [TaskFact] {
+  /// A task that may be taken.
+  struct Ready {
+    let task: TaskFact
+    /// Its place in line: lower is first.
+    let ordering: Int64
+
+    static let columns = TaskFact.columns + ", ordering"
+
+    init(_ row: Row) throws {
+      task = try TaskFact(row)
+      ordering = try row.integer(10)
+    }
+  }
+
+  private func ready(_ limit: Int) throws -> [Ready] {
     try session.query(Self.readyStatement(key, run.plan, request, limit, session.dialect)).map {
-      try TaskFact($0)
+      try Ready($0)
     }
   }
 
@@ -70,7 +82,7 @@ struct Claimer {
     _ key: Int64, _ plan: Plan, _ request: AdvanceRequest, _ limit: Int, _ dialect: Dialect
   ) -> SQL {
     """
-    SELECT \(raw: TaskFact.columns) FROM ev_task
+    SELECT \(raw: Ready.columns) FROM ev_task
     WHERE run_key = \(key) AND open = 1 AND status = 'ready'\(pinned(plan, request, dialect))
     ORDER BY ordering, ready_at, no LIMIT \(limit)
     """
@@ -105,7 +117,7 @@ struct Claimer {
   /// the other, as when a task waits for a resource, or becomes ready in the transition.
   ///
   /// - Parameter known: The first that were in line before it, as many as there are places.
-  func first(of known: [TaskFact]?, and changes: Changes) throws -> (
+  func first(of known: [Ready]?, and changes: Changes) throws -> (
     known: [TaskFact], new: [Changes.NewTask]
   )? {
     guard let known, !run.plan.hasDemands, changes.run.status == .running, !changes.run.isStopped,
@@ -118,9 +130,8 @@ struct Claimer {
     var taken: (known: [TaskFact], new: [Changes.NewTask]) = ([], [])
     var rest = new[...]
     while taken.known.count + taken.new.count < request.slots {
-      if let task = line.first, rest.first.map({ task.ordering(in: run.plan) <= -Int64($0.priority) }) ?? true
-      {
-        taken.known.append(task)
+      if let next = line.first, rest.first.map({ next.ordering <= -Int64($0.priority) }) ?? true {
+        taken.known.append(next.task)
         line.removeFirst()
       } else if let task = rest.first {
         taken.new.append(task)
@@ -234,13 +245,15 @@ struct ClaimBuilder {
 
   func claims(_ taken: [Taken]) throws -> [Claim] {
     let places = try places(of: Set(taken.map { $0.task.scope }))
+    var lists: [Int64: [JSONValue]] = [:]
     return try taken.map { task, host, fence in
       let running = TaskFact(
         number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: .running,
         dueAt: nil, attempt: task.attempt, losses: task.losses, host: host, fence: fence)
       return Claim(
         task: running, recovery: run.recovery, fence: fence,
-        loop: try places[task.scope].map { (try item(at: $0), $0.index) }, results: try results(for: task))
+        loop: try places[task.scope].map { (try item(at: $0, &lists), $0.index) },
+        results: try results(for: task))
     }
   }
 
@@ -250,6 +263,8 @@ struct ClaimBuilder {
     let loop: Int64
     let rangeStart: Int64
     let hasItems: Bool
+    /// The loop was opened in this very transaction, which may come to nothing: nothing of it is kept.
+    let isNew: Bool
   }
 
   private func places(of scopes: Set<Int64>) throws -> [Int64: Place] {
@@ -257,25 +272,34 @@ struct ClaimBuilder {
     for some in scopes.subtracting([0]).sorted().chunks(of: 64) {
       let rows = try session.query(
         """
-        SELECT i.no, i.position, i.loop_no, l.range_start, CASE WHEN l.items IS NULL THEN 0 ELSE 1 END
+        SELECT i.no, i.position, i.loop_no, l.range_start, CASE WHEN l.items IS NULL THEN 0 ELSE 1 END,
+          l.started_at
         FROM ev_iteration i JOIN ev_loop l ON l.run_key = i.run_key AND l.no = i.loop_no
         WHERE i.run_key = \(run.key) AND i.no IN \(list: some)
         """)
       for row in rows {
         places[try row.integer(0)] = Place(
           index: try row.int(1), loop: try row.integer(2), rangeStart: try row.integer(3),
-          hasItems: try row.bool(4))
+          hasItems: try row.bool(4), isNew: try row.integer(5) >= run.now.microseconds)
       }
     }
     return places
   }
 
-  private func item(at place: Place) throws -> JSONValue {
+  private func item(at place: Place, _ lists: inout [Int64: [JSONValue]]) throws -> JSONValue {
     guard place.hasItems else { return .integer(place.rangeStart + Int64(place.index) - 1) }
-    let items = try store.items.items(.init(run: run.key, loop: place.loop)) {
+    func read() throws -> [JSONValue] {
       let found = try session.query(
         "SELECT items FROM ev_loop WHERE run_key = \(run.key) AND no = \(place.loop)")
       return try JSONText.decode([JSONValue].self, found.first?.optionalText(0)) ?? []
+    }
+    let items: [JSONValue]
+    if let known = lists[place.loop] {
+      items = known
+    } else {
+      items =
+        place.isNew ? try read() : try store.items.items(.init(run: run.key, loop: place.loop), else: read)
+      lists[place.loop] = items
     }
     return items.indices.contains(place.index - 1) ? items[place.index - 1] : .null
   }
@@ -284,8 +308,11 @@ struct ClaimBuilder {
     guard let step = plan.steps[task.step] else { return [:] }
     var found: [String: JSONValue] = [:]
     for name in step.definition.referredResults where found[name] == nil {
-      found[name] = try Results(session: session, run: run.key, recovery: run.recovery, cache: store.results)
-        .result(of: name, in: task.sequence)
+      found[name] = try Results(
+        session: session, run: run.key, recovery: run.recovery, cache: store.results,
+        now: run.now.microseconds
+      )
+      .result(of: name, in: task.sequence)
     }
     return found
   }

@@ -7,7 +7,8 @@ extension SQLStore {
   /// What does not fit together, in sentences; nothing if all does.
   public func check() async throws -> [String] {
     try await read { session in
-      try self.countFaults(session) + self.statusFaults(session) + self.holdFaults(session)
+      try session.allowFullScans()
+      return try self.countFaults(session) + self.statusFaults(session) + self.holdFaults(session)
         + self.partFaults(session) + self.taskFaults(session) + self.runFaults(session)
         + self.missingFaults(session) + self.scheduleFaults(session)
     }

@@ -94,7 +94,14 @@ extension SQLStore {
         WHERE run_key = \(locked.state.key) AND recovery = \(locked.state.recovery)
         """)
       try self.record([locked.statusEntry(to: to, by: user)], locked.state, session)
-      if to == .running { try self.noteAll(session) }
+      guard to == .running else { return }
+      // Agents that looked meanwhile did not see its tasks, and look no further back (`LookHorizon`).
+      try session.execute(
+        """
+        UPDATE ev_task SET ready_at = \(locked.state.now.microseconds)
+        WHERE run_key = \(locked.state.key) AND open = 1 AND status = 'ready'
+        """)
+      try self.noteAll(session)
     }
   }
 

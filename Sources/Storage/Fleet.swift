@@ -102,7 +102,7 @@ extension SQLStore {
       try fault(.renewBefore, session)
       let now = try session.clock()
       let held = try self.held(
-        self.keep(until: now + lockFor.microseconds, by: agent, since: since?.microseconds ?? 0, session),
+        self.keep(until: now + lockFor.microseconds, by: agent, since: Self.since(since, now), session),
         by: agent, session)
       let rows = try session.query(
         """
@@ -117,6 +117,12 @@ extension SQLStore {
         drain: drain,
         deadlineIn: drain?.deadline.map { max(0, $0.microseconds - now) })
     }
+  }
+
+  /// From when on an agent's locks are looked for: after a clock was put back, from the beginning.
+  private static func since(_ last: Timestamp?, _ now: Int64) -> Int64 {
+    guard let last, last.microseconds <= now else { return 0 }
+    return last.microseconds
   }
 
   /// Locks what an agent holds, in the order in which an advance does, so that the two never end each other's waiting, and

@@ -38,7 +38,7 @@ extension SQLStore {
     if limit > 0 {
       for (position, queue) in queues.names.enumerated() {
         // A limit that the planner knows: it would take an unknown one for a tenth of all that is ready, and sort that.
-        for range in ranges(horizon) {
+        for range in ranges(horizon, queues) {
           parts.append(
             """
             SELECT \(raw: String(Kind.candidate.rawValue + position)) AS kind, r.id AS id, t.ready_at AS moment,
@@ -94,7 +94,7 @@ extension SQLStore {
       SELECT 8 AS kind, '' AS id, MIN(sensor_due) AS moment, 0 AS place FROM ev_resource
       WHERE sensor_due IS NOT NULL
       """)
-    parts.append("SELECT 9 AS kind, '' AS id, MAX(queue_no) AS moment, 0 AS place FROM ev_queue")
+    parts.append("SELECT 9 AS kind, '' AS id, COUNT(*) AS moment, 0 AS place FROM ev_queue")
     parts.append(
       """
       SELECT 10 AS kind, '' AS id, 0 AS moment, 0 AS place FROM ev_drain d JOIN ev_agent a ON a.host = d.host WHERE a.agent_key = \(agent)
@@ -109,8 +109,9 @@ extension SQLStore {
 
   /// The parts of a queue in which tasks are looked for: with a horizon one for each side of the default priority, whose
   /// place is 0, and one for that.
-  private func ranges(_ horizon: LookHorizon) -> [SQL] {
-    guard let ready = horizon.ready else { return [""] }
+  private func ranges(_ horizon: LookHorizon, _ queues: AgentQueues) -> [SQL] {
+    // SQLite takes no more than 500 parts.
+    guard let ready = horizon.ready, queues.names.count <= 128 else { return [""] }
     return [" AND t.ordering < 0", " AND t.ordering = 0 AND t.ready_at >= \(ready)", " AND t.ordering > 0"]
   }
 
@@ -149,7 +150,7 @@ extension SQLStore {
       case .expired: look.hasExpired = true
       case .firing: look.nextFiring = moment.map { max(0, $0 - now) }
       case .sensor: look.nextSensor = moment.map { max(0, $0 - now) }
-      case .queue: look.hasNewQueues = (moment ?? 0) > queues.newest
+      case .queue: look.hasNewQueues = (moment ?? 0) > queues.count
       case .drained: look.isDraining = true
       case .candidate, nil: break
       }

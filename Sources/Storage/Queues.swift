@@ -83,9 +83,10 @@ extension SQLStore {
       let host = try row.text(0)
       let labels = try JSONText.decode([String: String].self, row.optionalText(1)) ?? [:]
       var names = [Queue.host(host)]
-      var newest: Int64 = 0
+      // They are counted, not known by the greatest number: one with a lower number may be committed later.
+      var count: Int64 = 0
       for row in try session.query("SELECT queue_no, name, hosts, labels FROM ev_queue ORDER BY queue_no") {
-        newest = try row.integer(0)
+        count += 1
         let queue = Queue(
           name: try row.text(1), hosts: try row.text(2).hostList,
           labels: try JSONText.decode([String: String].self, row.text(3)) ?? [:])
@@ -94,7 +95,7 @@ extension SQLStore {
       try session.insert(
         into: "ev_member", columns: ["queue", "agent_key"], rows: names.map { [.text($0), .integer(agent)] },
         ignoringConflicts: true)
-      return AgentQueues(names: names, newest: newest)
+      return AgentQueues(names: names, count: count)
     }
   }
 

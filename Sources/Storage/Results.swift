@@ -10,6 +10,8 @@ struct Results {
   let recovery: Int
   /// Keeps what is long; nil: nobody asks twice.
   var cache: ResultCache?
+  /// The time of the transaction: what has ended in it may come to nothing, and is not kept.
+  var now: Int64 = 0
 
   /// A result of more characters is long: it is read by itself, and kept.
   private static let short = 4096
@@ -32,7 +34,7 @@ struct Results {
   private func ownResult(of step: String, in sequence: Sequence) throws -> Found? {
     let rows = try session.query(
       """
-      SELECT CASE WHEN LENGTH(r.result) <= \(Self.short) THEN r.result END, r.no
+      SELECT CASE WHEN LENGTH(r.result) <= \(Self.short) THEN r.result END, r.no, t.ended_at
       FROM ev_task t LEFT JOIN ev_result r ON r.run_key = t.run_key AND r.no = t.result_no
       WHERE t.run_key = \(run) AND t.step = \(step) AND t.sequence = \(sequence.text) AND t.recovery <= \(recovery)
         AND t.status IN ('success', 'failure')
@@ -41,15 +43,15 @@ struct Results {
     guard let row = rows.first else { return nil }
     if let text = try row.optionalText(0) { return Found(value: JSONText.value(text)) }
     guard let number = try row.optionalInteger(1) else { return Found(value: nil) }
-    return Found(value: try long(number))
+    return Found(value: try long(number, isLasting: try row.optionalInteger(2).map { $0 < now } ?? false))
   }
 
-  private func long(_ number: Int64) throws -> JSONValue? {
+  private func long(_ number: Int64, isLasting: Bool) throws -> JSONValue? {
     let key = ResultCache.Key(run: run, number: number)
     if let known = cache?[key] { return known }
     let rows = try session.query("SELECT result FROM ev_result WHERE run_key = \(run) AND no = \(number)")
     guard let value = try rows.first.map({ JSONText.value(try $0.text(0)) }) else { return nil }
-    cache?.keep(value, for: key)
+    if isLasting { cache?.keep(value, for: key) }
     return value
   }
 

@@ -43,7 +43,7 @@ struct ReadyListTests {
     #expect(list.shares(9) { _ in false } == [Part(run: "b", tasks: 1), Part(run: "a", tasks: 4)])
     list.forget("a")
     list.send(1, of: "b")
-    #expect(list.isEmpty && !list.isCrowded)
+    #expect(list.isEmpty && !list.mayBeMore)
   }
 
   @Test("a run at which another agent is comes after all others, and is waited for then")
@@ -62,18 +62,29 @@ struct ReadyListTests {
 
   @Test("there may be more than a look could show, and after a while there may be anything")
   func more() {
+    let now = ContinuousClock.now
     #expect(list([("a", 16)], limit: 16).mayBeMore)
-    var few = list([("a", 3)], limit: 16)
-    #expect(!few.mayBeMore && few.isCrowded)
-    few.age(to: .now + .milliseconds(50))
+    var few = ReadyList()
+    few.replace(with: [("a", 3)], limit: 16, at: now)
+    #expect(!few.mayBeMore)
+    few.age(to: now + .milliseconds(50))
     #expect(!few.isEmpty)
-    few.age(to: .now + .seconds(1))
-    #expect(few.isEmpty && few.mayBeMore && few.isCrowded)
+    few.age(to: now + .milliseconds(150))
+    #expect(few.isEmpty && few.mayBeMore)
     few.clear()
-    #expect(!few.isCrowded)
-    // Nothing was seen, and that stays so until somebody looks again.
-    var none = list([], limit: 16)
-    none.age(to: .now + .seconds(1))
-    #expect(!none.isCrowded)
+    #expect(!few.mayBeMore)
+    // Nothing was seen, and that stays so until somebody looks again, or knows better.
+    var none = ReadyList()
+    none.replace(with: [], limit: 16, at: now)
+    none.age(to: now + .seconds(1))
+    #expect(!none.mayBeMore)
+    none.noteMore()
+    #expect(none.mayBeMore)
+  }
+
+  @Test("places are kept for those in line whose run counts")
+  func counted() {
+    let list = list([("a", 2), ("b", 3), ("a", 1)])
+    #expect(list.tasks { _ in true } == 6 && list.tasks { $0 == "a" } == 3 && list.tasks { _ in false } == 0)
   }
 }

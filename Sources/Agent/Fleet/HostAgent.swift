@@ -58,7 +58,7 @@ public final class HostAgent: Sendable {
     case busy(run: String, granted: Int)
     case advanceFailed(run: String, granted: Int, ends: [TaskEnd], keys: [TaskKey], error: String)
     case retaken(RunContext, claims: [Claim], sinceBoot: Int64, places: Int)
-    case looked(Look)
+    case looked(Look, at: AgentQueues)
     case pulse(Pulse, asked: ContinuousClock.Instant, sinceBoot: Int64)
     case queues(AgentQueues)
     case adopted([Adopted], RunContext)
@@ -153,12 +153,17 @@ public final class HostAgent: Sendable {
     do { try await body() } catch is CancellationError {}
   }
 
+  private static let beatsToLookBack = 6
+
   /// Renews all locks three times in their life. What is trusted is counted from when a renewal began, so that a slow
   /// success can't stretch it.
   private func keepBeating() async throws {
     var last: Timestamp?
+    var beats = 0
     while true {
-      let since = last
+      // Now and then all it holds is looked for, however long ago the lock expired.
+      let since = beats.isMultiple(of: Self.beatsToLookBack) ? nil : last
+      beats += 1
       let beat = try await touch.reach { _ in
         let (asked, sinceBoot) = (ContinuousClock.now, LocalClock.sinceBoot)
         let pulse = try await self.store.beat(

@@ -5,7 +5,7 @@ import Logging
 extension HostAgentLoop {
   /// Whether nothing is in the way of a look.
   var mayLook: Bool {
-    !chores.contains(.look) && queues.newest >= 0 && desks.values.count(where: \.isInFlight) < 8
+    !chores.contains(.look) && queues.count >= 0 && desks.values.count(where: \.isInFlight) < 8
   }
 
   mutating func startChores(_ group: inout Group) {
@@ -22,7 +22,7 @@ extension HostAgentLoop {
           .looked(
             try await agent.touch.reach { _ in
               try await agent.store.look(agent: agent.agent, queues: queues, limit: limit, horizon: horizon)
-            }))
+            }, at: queues))
       }
     }
     if now >= nextOrphans {

@@ -8,7 +8,7 @@ struct HostAgentLoop {
 
   let agent: HostAgent
   var desks: [String: RunDesk] = [:]
-  var queues = AgentQueues(names: [], newest: -1)
+  var queues = AgentQueues(names: [], count: -1)
   var chores: Set<HostAgent.Chore> = []
   var followed: Set<String> = []
   /// What is next in line. While there is something, freed places go to the most urgent of all runs, not just to the run
@@ -22,6 +22,8 @@ struct HostAgentLoop {
   /// How many looks in a row have found nothing, and from how many on nothing is likely to come.
   var idleLooks = 0
   private static let mostIdleLooks = 16
+  /// How many times in a row none of the tasks that a look has seen could be had.
+  var fruitless = 0
   var nextLook = ContinuousClock.now
   /// What looks have seen to be settled, and when they next see for themselves.
   var horizon = LookHorizon()
@@ -110,7 +112,7 @@ struct HostAgentLoop {
       desks[context.run]?.answered = .now
       for claim in claims { start(claim, context.run, sinceBoot) }
       tidy(context.run)
-    case .looked(let look): looked(look)
+    case .looked(let look, let queues): looked(look, at: queues)
     case .pulse(let pulse, let asked, let sinceBoot): felt(pulse, asked, sinceBoot, &group)
     case .queues(let new):
       chores.remove(.queues)
@@ -127,6 +129,8 @@ struct HostAgentLoop {
     case .chore(let chore):
       chores.remove(chore)
       if chore == .orphans { adoptedAt = .now }
+      // Without its queues it sees nothing.
+      if chore == .queues, queues.count < 0 { wantedChores.insert(.queues) }
     case .address(let address):
       group.addTask { [agent] in
         try await agent.unlessCancelled {
@@ -228,8 +232,9 @@ struct HostAgentLoop {
     if let due = advance.nextDue, !advance.status.isOver {
       nextLook = min(nextLook, now + .microseconds(max(1000, due)))
     }
-    // It got less than was seen: others were quicker.
+    // It got less than was seen: others were quicker, or what was seen can't be taken here now.
     if reply.granted > claims.count { readyList.forget(run) }
+    if !claims.isEmpty { fruitless = 0 } else if reply.isShare { fruitless += 1 }
     // Where it got all it asked for there may be more.
     if reply.granted > 0, claims.count == reply.granted, agent.capacity.free > 0, readyList.isEmpty {
       nextLook = now
@@ -295,10 +300,13 @@ struct HostAgentLoop {
     }
   }
 
-  private mutating func looked(_ look: Look) {
+  private mutating func looked(_ look: Look, at queues: AgentQueues) {
     chores.remove(.look)
     let now = ContinuousClock.now
-    horizon = look.horizon
+    // What it saw of the queues that were known when it began says nothing of others.
+    if queues == self.queues { horizon = look.horizon }
+    // Somebody has asked for a look while this one was under way.
+    let isWanted = nextLook <= now
     if isTaking {
       readyList.replace(with: look.candidates, limit: look.limit, at: now)
     } else {
@@ -324,7 +332,7 @@ struct HostAgentLoop {
     // A busy agent is told by its own ends what else there is; an idle one asks less and less often.
     let factor = isIdle ? 1.2 + 0.8 * Double(idleLooks) / Double(Self.mostIdleLooks) : 0.5
     let poll = options.poll * factor * Double.random(in: 0.9...1.1)
-    nextLook = now + poll
+    nextLook = isWanted ? now : now + poll
     for moment in [look.nextDue, look.nextFiring, look.nextSensor] {
       if let moment, moment > 0 { nextLook = min(nextLook, now + .microseconds(max(1000, moment))) }
     }
@@ -338,7 +346,7 @@ struct HostAgentLoop {
 
   // MARK: What follows
 
-  var isTaking: Bool { !isDraining && hostDrain == nil && queues.newest >= 0 }
+  var isTaking: Bool { !isDraining && hostDrain == nil && queues.count >= 0 }
 
   private mutating func startAdvances(_ group: inout Group) {
     let now = ContinuousClock.now
@@ -356,7 +364,7 @@ struct HostAgentLoop {
     for run in pressing + others where underWay < Self.mostUnderWay {
       let desk = desks[run] ?? RunDesk()
       let share = shares.first { $0.run == run }
-      let granted = agent.capacity.take(upTo: share?.tasks ?? places(for: desk))
+      let granted = agent.capacity.take(upTo: share?.tasks ?? places(for: desk, at: now))
       if granted == 0, !desk.isPressing { continue }
       if share != nil { readyList.send(granted, of: run) }
       underWay += 1
@@ -364,18 +372,31 @@ struct HostAgentLoop {
       desks[run]?.isDue = false
       desks[run]?.ends = []
       desks[run]?.endedKeys = []
-      advance(run, desk, granted, waits: desk.isPressing || share?.waits != false, &group)
+      let waits = desk.isPressing || share?.waits != false
+      advance(run, desk, granted, isShare: share != nil, waits: waits, &group)
     }
-    if readyList.isEmpty, readyList.mayBeMore, isTaking, agent.capacity.free > 0 {
-      nextLook = min(nextLook, now)
+    if readyList.isEmpty, readyList.mayBeMore, isTaking, agent.capacity.free > 0, !chores.contains(.look) {
+      nextLook = min(nextLook, now + patience)
     }
   }
 
-  /// How many tasks are asked for where no look has seen any. If nobody waits here, what a run's ends set free is its own.
-  private func places(for desk: RunDesk) -> Int {
-    guard isTaking, !desk.isStopping, !readyList.isCrowded else { return 0 }
-    let wanted = desk.ends.count + (desk.isDue ? 1 : 0)
-    return max(wanted, min(agent.capacity.free, Self.fewest))
+  /// How long it is before a look is worth while, after so many in a row whose tasks could not be had.
+  private var patience: Duration {
+    fruitless == 0 ? .zero : min(options.poll * 0.5, .milliseconds(1 << min(fruitless, 10)))
+  }
+
+  /// How many tasks are asked for where no look has seen any: of the places for which nobody is in line, what a run's ends
+  /// set free is its own.
+  private mutating func places(for desk: RunDesk, at now: ContinuousClock.Instant) -> Int {
+    guard isTaking, !desk.isStopping else { return 0 }
+    let free = agent.capacity.free
+    // A run that has failed is left alone for a while, and so keeps no place.
+    let rest = free - readyList.tasks { desks[$0]?.notBefore.map { $0 > now } != true }
+    let wanted = max(desk.ends.count + (desk.isDue ? 1 : 0), min(free, Self.fewest))
+    let granted = readyList.mayBeMore ? 0 : max(0, min(wanted, rest))
+    // What this run would have taken is seen by a look, in its turn.
+    if granted < wanted { readyList.noteMore() }
+    return granted
   }
 
   /// Transactions under way at once: as many as the store has connections for.
@@ -383,13 +404,16 @@ struct HostAgentLoop {
   /// A run that goes on by itself is asked for a few tasks even where only one was seen.
   private static let fewest = 2
 
-  private func advance(_ run: String, _ desk: RunDesk, _ granted: Int, waits: Bool, _ group: inout Group) {
+  private func advance(
+    _ run: String, _ desk: RunDesk, _ granted: Int, isShare: Bool, waits: Bool, _ group: inout Group
+  ) {
     let (ends, keys, names) = (desk.ends, desk.endedKeys, queues.names)
     group.addTask { [agent] in
       try await agent.unlessCancelled {
         do {
           agent.mailbox.post(
-            .advanced(try await agent.advance(run, ends, keys, granted, names, waits: waits)))
+            .advanced(
+              try await agent.advance(run, ends, keys, granted, names, isShare: isShare, waits: waits)))
         } catch is RunIsBusy {
           agent.mailbox.post(.busy(run: run, granted: granted))
         } catch let error where !(error is CancellationError) {

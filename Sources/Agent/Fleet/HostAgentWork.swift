@@ -9,12 +9,15 @@ import Runtime
 extension HostAgent {
   /// Reports ends and takes tasks of one run; again as long as the store is away.
   ///
-  /// - Parameter waits: Whether another's transaction in the run is waited for.
+  /// - Parameters:
+  ///   - isShare: Whether a look has seen what it is to take.
+  ///   - waits: Whether another's transaction in the run is waited for.
   /// - Throws: `RunIsBusy` if it is not.
   ///
   /// A try whose answer was lost may have taken tasks that nobody began: the next heartbeat finds them.
   func advance(
-    _ run: String, _ ends: [TaskEnd], _ keys: [TaskKey], _ slots: Int, _ queues: [String], waits: Bool
+    _ run: String, _ ends: [TaskEnd], _ keys: [TaskKey], _ slots: Int, _ queues: [String], isShare: Bool,
+    waits: Bool
   ) async throws -> AdvanceReply {
     try await touch.reach { attempt in
       let (asked, sinceBoot) = (ContinuousClock.now, LocalClock.sinceBoot)
@@ -23,7 +26,7 @@ extension HostAgent {
           run: run, agent: self.agent, ends: ends, slots: slots, lockFor: self.options.lockFor, host: nil,
           queues: queues, localHost: self.options.host, waits: waits))
       return AdvanceReply(
-        run: run, granted: slots, endedKeys: keys, asked: asked, askedSinceBoot: sinceBoot,
+        run: run, granted: slots, isShare: isShare, endedKeys: keys, asked: asked, askedSinceBoot: sinceBoot,
         advance: advance, wasRepeated: attempt > 0)
     }
   }

@@ -34,8 +34,11 @@ struct ReadyList {
   /// Whether there is nothing in line.
   var isEmpty: Bool { parts.isEmpty }
 
-  /// Whether there may be more to do than there are places, so that a free place goes to whoever is next in line.
-  var isCrowded: Bool { !parts.isEmpty || mayBeMore }
+  /// How many tasks of runs for which `counts` is true are in line.
+  func tasks(_ counts: (String) -> Bool) -> Int { parts.reduce(0) { $0 + (counts($1.run) ? $1.tasks : 0) } }
+
+  /// There is something that no look has seen.
+  mutating func noteMore() { mayBeMore = true }
 
   /// Takes over what a look has seen that was to show at most `limit` tasks.
   mutating func replace(

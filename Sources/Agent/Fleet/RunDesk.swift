@@ -52,6 +52,8 @@ struct AdvanceReply: Sendable {
   let run: String
   /// Places taken for what it might claim.
   let granted: Int
+  /// Whether a look had seen what it was to claim.
+  let isShare: Bool
   let endedKeys: [TaskKey]
   /// When it was asked, the last time if it was more than once.
   let asked: ContinuousClock.Instant

@@ -9,9 +9,7 @@ struct StrayProcesses: Sendable {
 
   /// Kills them; blocks until none is left, or, for those that can't be killed, two seconds have passed.
   func kill() {
-    // Of a chain whose members fork the next and end, a list may show none though there is one: it was read past the place
-    // where the next one came to be.
-    _ = wait { (0..<4).allSatisfy { _ in LocalProcess.killTree(of: identity, mark: mark, SIGKILL) == 0 } }
+    _ = wait { Self.severalTimes { LocalProcess.killTree(of: identity, mark: mark, SIGKILL) == 0 } }
   }
 
   /// Tells them to end and kills those that have not after two seconds; blocks meanwhile.
@@ -19,8 +17,12 @@ struct StrayProcesses: Sendable {
     guard LocalProcess.killTree(of: identity, mark: mark, SIGTERM) > 0 else { return }
     // A stopped process has to go on to notice the signal.
     LocalProcess.killTree(of: identity, mark: mark, SIGCONT)
-    if !wait(until: { LocalProcess.tree(of: identity, mark: mark).isEmpty }) { kill() }
+    if !wait(until: { Self.severalTimes { LocalProcess.tree(of: identity, mark: mark).isEmpty } }) { kill() }
   }
+
+  /// Of a chain whose members fork the next and end, a list may show none though there is one: it was read past the place
+  /// where the next one came to be.
+  private static func severalTimes(_ isGone: () -> Bool) -> Bool { (0..<4).allSatisfy { _ in isGone() } }
 
   private func wait(until condition: () -> Bool) -> Bool {
     for _ in 0..<40 {

@@ -47,7 +47,8 @@ struct Job: Sendable {
         try StepLog.prepare(log)
         var told = function.map { FunctionContext(claim, $0, in: context) }
         told?.files = files.functionFiles
-        try files.make(for: user, isShared: plan.hasUsers, function: told)
+        let isNamed = plan.steps[step.name]?.namesFiles == true
+        try files.make(for: user, isShared: plan.hasUsers, isNamed: isNamed, function: told)
       }
       let variables = try environment.variables(inherited: inherited, files: files, user: user)
       let directory = try step.workingDirectory.map { try environment.fill($0) }

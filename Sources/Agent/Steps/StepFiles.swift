@@ -47,12 +47,18 @@ struct StepFiles: Sendable {
   ///   - user: As whom the step runs; nil: as its agent.
   ///   - isShared: Whether steps of the run are others' processes. Those can't make files, and may come by those of their
   ///     neighbours: then all are made beforehand, empty, each for its step's user alone.
+  ///   - isNamed: Whether the step names its files: then they are made too.
   ///   - function: What a function is told, which has all its files from the start; nil for other steps.
-  func make(for user: String?, isShared: Bool, function: FunctionContext? = nil) throws(Failure) {
+  func make(
+    for user: String?, isShared: Bool, isNamed: Bool, function: FunctionContext? = nil
+  ) throws(Failure) {
     try makeDirectory(isShared ? 0o711 : 0o700)
     let owner = user.flatMap { getpwnam($0) }.map { ($0.pointee.pw_uid, $0.pointee.pw_gid) }
-    let own = isShared || function != nil ? [result, triggers] : []
-    for path in own + (function == nil ? [] : [context, failure, note]) {
+    let own = [result, triggers]
+    let areMade = isShared || isNamed || function != nil
+    // Nothing of an earlier run of the name is taken for this one's.
+    if !areMade { for path in own { unlink(path) } }
+    for path in (areMade ? own : []) + (function == nil ? [] : [context, failure, note]) {
       let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
       guard descriptor >= 0 else {
         throw Failure(message: "can't make \(path): \(String(cString: strerror(errno)))")
@@ -68,7 +74,8 @@ struct StepFiles: Sendable {
   /// Makes the run's directory, below one through which every user may pass to those of shared runs.
   private func makeDirectory(_ mode: mode_t) throws(Failure) {
     let directory = (result as NSString).deletingLastPathComponent
-    func make() -> Bool { mkdir(directory, mode) == 0 && chmod(directory, mode) == 0 || errno == EEXIST }
+    // It may be there with the rights that an earlier run of the name, or an earlier version, has given it.
+    func make() -> Bool { (mkdir(directory, mode) == 0 || errno == EEXIST) && chmod(directory, mode) == 0 }
     if make() { return }
     do {
       let above = (directory as NSString).deletingLastPathComponent

@@ -39,9 +39,10 @@ final class PostgresSession: Session {
     // Every statement that runs often has an index to go by, whatever its values. So its plan is made once: making a look's
     // anew takes six times as long as the look. And as a plan may outlive the moment at which its table was nearly empty,
     // it must not be one that reads the whole table; compiling what that rule makes look costly would only add to it.
-    var script =
-      "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET extra_float_digits = 1"
-      + "; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
+    var script = "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET extra_float_digits = 1"
+    if PQserverVersion(connection.pointer) >= 120_000 {
+      script += "; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
+    }
     if let schema { script += "; SET search_path = \"\(schema)\"; SET eventor.schema = '\(schema)'" }
     try executeScript(script)
   }

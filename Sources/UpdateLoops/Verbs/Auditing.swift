@@ -40,8 +40,9 @@ extension UpdateLoop {
   ///
   /// - Parameter thresholds: Ages of which the ids are counted that have gone at least so long without an update.
   public func fullStats(thresholds: [Duration] = []) async throws -> FullLoopStats {
-    try await pool.transaction(.read) { [name = table.name] in
-      try FullLoopStats(of: name, thresholds: thresholds, $0)
+    try await pool.transaction(.read) { [name = table.name] session in
+      try session.allowFullScans()
+      return try FullLoopStats(of: name, thresholds: thresholds, session)
     }
   }
 }
