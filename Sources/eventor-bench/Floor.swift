@@ -32,7 +32,12 @@ final class Floor: @unchecked Sendable {
       }
     if let text = evf_error(pointer) { throw Wrong("the floor can't connect: \(String(cString: text))") }
     if url.kind == .postgresql, let schema = url.options["schema"], SQL.isIdentifier(schema) {
-      try check(evf_script(pointer, "SET search_path = \"\(schema)\""))
+      // As our sessions have it: plans are part of what statements cost.
+      try check(
+        evf_script(
+          pointer,
+          "SET search_path = \"\(schema)\"; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
+        ))
     }
   }
 
