@@ -1,7 +1,6 @@
 import Database
 import Engine
 import Model
-import Synchronization
 
 /// What an advance reads before it decides anything, in one round trip where the database can: the run's lock, and what
 /// nearly every advance needs to know, each read after the lock is there.
@@ -34,21 +33,6 @@ struct KnownRun: Sendable, Hashable {
   let recovery: Int
 }
 
-/// Runs as this process last saw them.
-final class RunCache: Sendable {
-  private static let capacity = 4096
-  private let runs = Mutex<[String: KnownRun]>([:])
-
-  subscript(id: String) -> KnownRun? { runs.withLock { $0[id] } }
-
-  func note(_ run: KnownRun, _ id: String) {
-    runs.withLock { runs in
-      if runs.count >= Self.capacity { runs.removeAll() }
-      runs[id] = run
-    }
-  }
-}
-
 extension SQLStore {
   /// Locks the run and reads.
   ///
@@ -73,7 +57,7 @@ extension SQLStore {
   private func facts(
     _ request: AdvanceRequest, of run: LockedRun, _ session: any Session
   ) throws -> AdvanceFacts {
-    runs.note(run.known, request.run)
+    runs.note(run.known, for: request.run)
     let reading = AdvanceReading(request, of: run.known, run.plan, session.dialect)
     return try reading.facts(try session.queryAll(reading.statements)[...], of: run)
   }

@@ -246,6 +246,7 @@ struct ClaimBuilder {
   func claims(_ taken: [Taken]) throws -> [Claim] {
     let places = try places(of: Set(taken.map { $0.task.scope }))
     var lists: [Int64: [JSONValue]] = [:]
+    let (results, referred) = try results(for: taken.map(\.task))
     return try taken.map { task, host, fence in
       let running = TaskFact(
         number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: .running,
@@ -253,7 +254,7 @@ struct ClaimBuilder {
       return Claim(
         task: running, recovery: run.recovery, fence: fence,
         loop: try places[task.scope].map { (try item(at: $0, &lists), $0.index) },
-        results: try results(for: task))
+        results: try results.results(of: referred[task.step] ?? [], in: task.sequence))
     }
   }
 
@@ -298,22 +299,23 @@ struct ClaimBuilder {
       items = known
     } else {
       items =
-        place.isNew ? try read() : try store.items.items(.init(run: run.key, loop: place.loop), else: read)
+        place.isNew ? try read() : try store.items.value(of: RunRow(run: run.key, number: place.loop), else: read)
       lists[place.loop] = items
     }
     return items.indices.contains(place.index - 1) ? items[place.index - 1] : .null
   }
 
-  private func results(for task: TaskFact) throws -> [String: JSONValue] {
-    guard let step = plan.steps[task.step] else { return [:] }
-    var found: [String: JSONValue] = [:]
-    for name in step.definition.referredResults where found[name] == nil {
-      found[name] = try Results(
-        session: session, run: run.key, recovery: run.recovery, cache: store.results,
-        now: run.now.microseconds
-      )
-      .result(of: name, in: task.sequence)
+  /// The results that the tasks are told, read at once, and which those are for each step.
+  private func results(for tasks: [TaskFact]) throws -> (Results, [String: [String]]) {
+    var referred: [String: [String]] = [:]
+    for task in tasks where referred[task.step] == nil {
+      referred[task.step] = plan.steps[task.step]?.definition.referredResults ?? []
     }
-    return found
+    let results = Results(
+      session: session, run: run.key, recovery: run.recovery, cache: store.results, now: run.now.microseconds)
+    try results.foresee(
+      Set(referred.values.joined()).sorted(),
+      in: tasks.filter { referred[$0.step]?.isEmpty == false }.map(\.sequence))
+    return (results, referred)
   }
 }

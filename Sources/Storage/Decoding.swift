@@ -18,7 +18,9 @@ enum JSONText {
 
   /// The value that `text` is the JSON of; text that is no JSON is taken as a string.
   static func value(_ text: String) -> JSONValue {
-    (try? decode(JSONValue.self, text)) ?? .string(text)
+    // Most are numbers, and a decoder costs more than the rest of reading one.
+    if let number = Int64(text), String(number) == text { return .integer(number) }
+    return (try? decode(JSONValue.self, text)) ?? .string(text)
   }
 }
 

@@ -67,7 +67,7 @@ extension SQLStore {
   }
 
   func plan(_ programKey: Int64, _ session: any Session) throws -> Plan {
-    try plans.plan(programKey) { Plan(try program(programKey, session)) }
+    try plans.value(of: programKey) { Plan(try program(programKey, session)) }
   }
 
   func program(_ programKey: Int64, _ session: any Session) throws -> Program {

@@ -1,15 +1,19 @@
 public import Database
 public import Engine
 import Model
-import Synchronization
 
 /// The step engine's store on any of the three databases.
 public final class SQLStore: RunStore {
   let pool: Pool
-  let plans = PlanCache()
-  let runs = RunCache()
-  let items = ItemCache()
-  let results = ResultCache()
+  /// By the key of their program version, which never changes.
+  let plans = BoundedCache<Int64, Plan>(capacity: 64)
+  /// Runs by their id, as this process last saw them.
+  let runs = BoundedCache<String, KnownRun>(capacity: 4096)
+  /// What loops over lists go over, so that a claim does not decode the whole list for one item.
+  let items = BoundedCache<RunRow, [JSONValue]>(capacity: 16)
+  /// Results that are not short, so that a list over which a loop goes is not decoded for each of its tasks; they weigh
+  /// what they have of characters.
+  let results = BoundedCache<RunRow, JSONValue>(capacity: 16 << 20)
   let queues = QueueCache()
   let waiting = Waiters()
   let unfitSchedules = UnfitSchedules()
@@ -62,38 +66,8 @@ public final class SQLStore: RunStore {
   public func close() async { await pool.close() }
 }
 
-/// Plans by the key of their program version. A version never changes, so an entry is never stale.
-final class PlanCache: Sendable {
-  private static let capacity = 64
-  private let plans = Mutex<[Int64: Plan]>([:])
-
-  func plan(_ key: Int64, else make: () throws -> Plan) rethrows -> Plan {
-    if let plan = plans.withLock({ $0[key] }) { return plan }
-    let plan = try make()
-    plans.withLock { cache in
-      if cache.count >= Self.capacity { cache.removeAll() }
-      cache[key] = plan
-    }
-    return plan
-  }
-}
-
-/// Items of loops over lists, so that a claim does not decode the whole list for one item.
-final class ItemCache: Sendable {
-  struct Key: Hashable {
-    let run: Int64
-    let loop: Int64
-  }
-  private static let capacity = 16
-  private let lists = Mutex<[Key: [JSONValue]]>([:])
-
-  func items(_ key: Key, else make: () throws -> [JSONValue]) rethrows -> [JSONValue] {
-    if let list = lists.withLock({ $0[key] }) { return list }
-    let list = try make()
-    lists.withLock { cache in
-      if cache.count >= Self.capacity { cache.removeAll() }
-      cache[key] = list
-    }
-    return list
-  }
+/// A row that a run has: its number is not used twice.
+struct RunRow: Hashable, Sendable {
+  let run: Int64
+  let number: Int64
 }
