@@ -6,47 +6,47 @@ public protocol Bindable {
 
 extension Value: Bindable {
   /// Itself.
-  public var databaseValue: Value { self }
+  @inlinable public var databaseValue: Value { self }
 }
 
 extension Int: Bindable {
   /// An integer.
-  public var databaseValue: Value { .integer(Int64(self)) }
+  @inlinable public var databaseValue: Value { .integer(Int64(self)) }
 }
 
 extension Int64: Bindable {
   /// An integer.
-  public var databaseValue: Value { .integer(self) }
+  @inlinable public var databaseValue: Value { .integer(self) }
 }
 
 /// Stored as 0 or 1: MySQL has no boolean column and SQLite no boolean at all.
 extension Bool: Bindable {
   /// 0 or 1.
-  public var databaseValue: Value { .integer(self ? 1 : 0) }
+  @inlinable public var databaseValue: Value { .integer(self ? 1 : 0) }
 }
 
 extension Double: Bindable {
   /// A real number.
-  public var databaseValue: Value { .real(self) }
+  @inlinable public var databaseValue: Value { .real(self) }
 }
 
 extension String: Bindable {
   /// Text.
-  public var databaseValue: Value { .text(self) }
+  @inlinable public var databaseValue: Value { .text(self) }
 }
 
 extension [UInt8]: Bindable {
   /// Bytes.
-  public var databaseValue: Value { .blob(self) }
+  @inlinable public var databaseValue: Value { .blob(self) }
 }
 
 extension Optional: Bindable where Wrapped: Bindable {
   /// NULL for nil.
-  public var databaseValue: Value { map(\.databaseValue) ?? .null }
+  @inlinable public var databaseValue: Value { map { $0.databaseValue } ?? .null }
 }
 
 /// Enumerations with a raw value bind as it, once they declare the conformance.
 extension Bindable where Self: RawRepresentable, RawValue: Bindable {
   /// The raw value's.
-  public var databaseValue: Value { rawValue.databaseValue }
+  @inlinable public var databaseValue: Value { rawValue.databaseValue }
 }

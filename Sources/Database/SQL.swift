@@ -131,7 +131,7 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable, Hashable {
       var count = 1
       while count < list.count { count *= 2 }
       sql.text += SQL.placeholders(count)
-      sql.values += list.map(\.databaseValue)
+      for value in list { sql.values.append(value.databaseValue) }
       sql.values += repeatElement(last.databaseValue, count: count - list.count)
     }
   }

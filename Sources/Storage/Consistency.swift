@@ -97,7 +97,7 @@ extension SQLStore {
       JOIN ev_run r ON r.run_key = t.run_key
       LEFT JOIN (\(raw: Self.lastEntries) WHERE subject = 'task' GROUP BY run_key, name, sequence, recovery) m
         ON m.run_key = t.run_key AND m.name = t.step AND m.sequence = t.sequence AND m.recovery = t.recovery
-      LEFT JOIN ev_history h ON h.history_key = m.last_key
+      LEFT JOIN ev_history h ON h.run_key = m.run_key AND h.history_key = m.last_key
       """
     ) { row in
       let (status, last) = (try row.text(3), try row.optionalText(4))
@@ -122,7 +122,7 @@ extension SQLStore {
       SELECT r.id, r.status, h.to_status, r.verdict FROM ev_run r
       LEFT JOIN (SELECT run_key, MAX(history_key) AS last_key FROM ev_history WHERE subject = 'run' GROUP BY run_key) m
         ON m.run_key = r.run_key
-      LEFT JOIN ev_history h ON h.history_key = m.last_key
+      LEFT JOIN ev_history h ON h.run_key = m.run_key AND h.history_key = m.last_key
       """
     ).compactMap { row in
       let (status, last) = (try row.text(1), try row.optionalText(2))

@@ -9,7 +9,7 @@ import Database
 enum Schema {
   static let migrations = [
     Migration(number: 1, name: "step engine") { statements($0) }, AgentSchema.migration,
-    ScheduleSchema.migration, StepNoteSchema.migration, TaskIndexes.migration,
+    ScheduleSchema.migration, StepNoteSchema.migration, IndexChanges.ofTasks, IndexChanges.ofRuns,
   ]
 
   private struct Index {

@@ -1,0 +1,48 @@
+import Database
+
+/// What became of indexes since their tables were made: every change of a row writes to each of them that covers it, so
+/// there are as few as will do.
+enum IndexChanges {
+  static let ofTasks = Migration(number: 5, name: "indexes of tasks") { d in
+    // What belongs to a scope is found by the run's number, which comes first in the primary key.
+    let unused = "ev_task_in_scope"
+    guard d.kind != .mysql else {
+      return [
+        """
+        SET @ev_ddl = IF((SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE()
+          AND table_name = 'ev_task' AND index_name = '\(unused)') = 0, 'DO 0', 'DROP INDEX \(unused) ON ev_task');
+        PREPARE ev_ddl FROM @ev_ddl;
+        EXECUTE ev_ddl;
+        DEALLOCATE PREPARE ev_ddl
+        """
+      ]
+    }
+    // A task that runs stands in no queue: its taking then writes nothing here.
+    return [
+      "DROP INDEX IF EXISTS \(unused)", "DROP INDEX IF EXISTS ev_task_queued",
+      """
+      CREATE INDEX IF NOT EXISTS ev_task_queued ON ev_task (queue, ordering, ready_at, run_key, no)
+      WHERE open = 1 AND status = 'ready' AND queue IS NOT NULL
+      """,
+    ]
+  }
+
+  static let ofRuns = Migration(number: 6, name: "indexes of runs") { d in
+    // By their state, looks would go over what runs that are long over have left in the index while a transaction that
+    // began before their end is open. MySQL has no partial indexes; there such entries are gone once it ends.
+    let stopping = """
+      CREATE INDEX IF NOT EXISTS ev_run_stopping ON ev_run (run_key) WHERE status = 'running' AND verdict IS NOT NULL
+      """
+    switch d.kind {
+    case .mysql: return []
+    case .sqlite: return [stopping]
+    // Elsewhere the key that counts history is how its rows lie; here it was one more index that nobody reads.
+    case .postgresql:
+      return [
+        stopping, "ALTER TABLE ev_history DROP CONSTRAINT IF EXISTS ev_history_pkey",
+        "ALTER TABLE ev_history ADD PRIMARY KEY (run_key, history_key)",
+        "DROP INDEX IF EXISTS ev_history_of_run",
+      ]
+    }
+  }
+}
