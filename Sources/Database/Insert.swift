@@ -8,46 +8,69 @@ extension Session {
     into table: String, columns: [String], rows: [[Value]], ignoringConflicts: Bool = false
   ) throws(DatabaseError) -> Int {
     var inserted = 0
-    for chunk in Self.chunks(of: rows) {
-      inserted += try insertChunk(into: table, columns: columns, rows: chunk, ignoring: ignoringConflicts)
+    for chunk in Self.chunks(of: rows.count) {
+      inserted += try insertChunk(
+        into: table, columns: columns, rows: rows[chunk], ignoring: ignoringConflicts)
     }
     return inserted
   }
 
   /// The same for rows that are all new, without waiting for each chunk (``enqueue(_:)``).
   public func enqueueInsert(into table: String, columns: [String], rows: [[Value]]) throws(DatabaseError) {
-    for chunk in Self.chunks(of: rows) { try enqueue(statement(into: table, columns: columns, rows: chunk)) }
+    for chunk in Self.chunks(of: rows.count) {
+      try enqueue(statement(into: table, columns: columns, rows: rows[chunk]))
+    }
   }
 
-  private static func chunks(of rows: [[Value]]) -> [ArraySlice<[Value]>] {
-    var chunks: [ArraySlice<[Value]>] = []
+  /// The same for rows whose values stand one after the other.
+  public func enqueueInsert(
+    into table: String, columns: [String], values: [Value]
+  ) throws(DatabaseError) {
+    guard !columns.isEmpty, values.count.isMultiple(of: columns.count) else {
+      throw Self.wrongCount(table, columns)
+    }
+    for chunk in Self.chunks(of: values.count / columns.count) {
+      var sql = Self.text(into: table, columns: columns, rows: chunk.count)
+      sql.values = Array(values[chunk.lowerBound * columns.count..<chunk.upperBound * columns.count])
+      try enqueue(sql)
+    }
+  }
+
+  private static func chunks(of rows: Int) -> [Range<Int>] {
+    var chunks: [Range<Int>] = []
     var start = 0
-    while start < rows.count {
-      let rest = rows.count - start
+    while start < rows {
+      let rest = rows - start
       let size = rest >= 64 ? 64 : rest >= 16 ? 16 : min(rest, 8)
-      chunks.append(rows[start..<start + size])
+      chunks.append(start..<start + size)
       start += size
     }
     return chunks
+  }
+
+  private static func wrongCount(_ table: String, _ columns: [String]) -> DatabaseError {
+    DatabaseError(.syntax, code: "columns", message: "a row for \(table) has not \(columns.count) values")
   }
 
   private func statement(
     into table: String, columns: [String], rows: ArraySlice<[Value]>
   ) throws(DatabaseError) -> SQL {
     guard rows.allSatisfy({ $0.count == columns.count }), !columns.isEmpty else {
-      throw DatabaseError(
-        .syntax, code: "columns", message: "a row for \(table) has not \(columns.count) values")
+      throw Self.wrongCount(table, columns)
     }
+    var sql = Self.text(into: table, columns: columns, rows: rows.count)
+    sql.values.reserveCapacity(rows.count * columns.count)
+    for row in rows { sql.values += row }
+    return sql
+  }
+
+  private static func text(into table: String, columns: [String], rows: Int) -> SQL {
     var sql: SQL = "INSERT INTO \(identifier: table) ("
     for (index, column) in columns.enumerated() {
       sql += index == 0 ? "\(identifier: column)" : ", \(identifier: column)"
     }
     let tuple = SQL.placeholders(columns.count)
-    sql.text += ") VALUES "
-    sql.text.reserveCapacity(sql.text.utf8.count + rows.count * (tuple.utf8.count + 2))
-    for position in 0..<rows.count { sql.text += position == 0 ? tuple : ", " + tuple }
-    sql.values.reserveCapacity(rows.count * columns.count)
-    for row in rows { sql.values += row }
+    sql.text += ") VALUES " + tuple + String(repeating: ", " + tuple, count: max(0, rows - 1))
     return sql
   }
 

@@ -70,6 +70,8 @@ public struct Changes: Sendable {
       case repeated(EarlierEnd)
       /// Ended by hand.
       case marked(Replay.Mark)
+      /// Ended as a success by an agent of this host: there was nothing to carry out.
+      case passed(at: String)
     }
     /// Its number within the run.
     public let number: Int64
@@ -99,12 +101,22 @@ public struct Changes: Sendable {
       case broughtForward(to: Timestamp)
       /// It has ended.
       case ended(Outcome)
+      /// It was ready, and has ended as a success on this host: there was nothing to carry out.
+      case passed(at: String)
       /// This attempt has failed; the next may start at that moment.
       case retried(Outcome, at: Timestamp)
       /// Its agent is gone; it is ready again.
       case lost(String)
       /// Its agent has given it back; it is ready again, and that does not count as a loss.
       case returned(String)
+
+      /// Whether it is over for good.
+      public var isEnd: Bool {
+        switch self {
+        case .ended, .passed: true
+        case .ready, .broughtForward, .retried, .lost, .returned: false
+        }
+      }
     }
     /// The task.
     public let task: TaskFact

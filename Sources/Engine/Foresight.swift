@@ -70,7 +70,7 @@ public struct Foresight: Sendable, Hashable {
       ]
       targets += (named.flatMap(\.self) + [step.successMarker].compactMap(\.self)).map { .event($0) }
     }
-    let names = plan.names(ledTo: targets)
+    let names = plan.names(ledTo: targets, limit: Plan.namesForeseen)
     guard names.events.count + names.steps.count < Plan.namesForeseen, !names.events.isEmpty,
       (names.events.count + names.steps.count) * sequences.count <= 256
     else { return nil }
@@ -88,22 +88,31 @@ extension Plan {
 
   /// The events and steps that the start of an iteration leads to before any step of it has ended.
   fileprivate func namesAtStart(of loop: Loop) -> (events: [String], steps: [String]) {
-    names(ledTo: loop.body)
+    names(ledTo: loop.body, limit: Self.namesForeseen)
   }
 
-  /// The events and steps that lead on from `targets` before anything else has ended: at least so many, if there are
+  /// The events and steps that lead on from `targets` before anything else has ended: at least `limit`, if there are
   /// more.
-  fileprivate func names(ledTo targets: [Target]) -> (events: [String], steps: [String]) {
+  ///
+  /// - Parameter pastEmptySteps: Whether steps without an action are taken to have succeeded.
+  func names(ledTo targets: [Target], pastEmptySteps: Bool = false, limit: Int) -> (
+    events: [String], steps: [String]
+  ) {
     var (events, steps): (Set<String>, Set<String>) = ([], [])
     var targets = targets
-    while let target = targets.popLast(), events.count + steps.count < Self.namesForeseen {
+    while let target = targets.popLast(), events.count + steps.count < limit {
       switch target {
       case .loop: break
-      case .step(let step): steps.insert(step)
+      case .step(let name):
+        guard steps.insert(name).inserted, pastEmptySteps, let step = self.steps[name], step.isEmpty else {
+          continue
+        }
+        targets += (step.triggers.success + step.triggers.complete).prefix(limit).map { .event($0) }
+        if let marker = step.successMarker { targets.append(.event(marker)) }
       case .event(let event):
         guard events.insert(event).inserted else { continue }
-        targets += (launches[event] ?? []).prefix(Self.namesForeseen).map(\.target)
-        targets += (dependents[event] ?? []).prefix(Self.namesForeseen).map { .event($0) }
+        targets += (launches[event] ?? []).prefix(limit).map(\.target)
+        targets += (dependents[event] ?? []).prefix(limit).map { .event($0) }
       }
     }
     return (events.sorted(), steps.sorted())

@@ -65,7 +65,11 @@ extension Transition {
   private func result(of step: String, in sequence: Sequence) throws -> JSONValue? {
     var ended: [Sequence: JSONValue?] = [:]
     for change in changes.taskChanges where change.task.step == step {
-      if case .ended(let outcome) = change.kind { ended[change.task.sequence] = .some(outcome.result) }
+      switch change.kind {
+      case .ended(let outcome): ended[change.task.sequence] = .some(outcome.result)
+      case .passed: ended[change.task.sequence] = .some(nil)
+      default: break
+      }
     }
     for place in sequence.enclosing {
       if case .some(let result) = ended[place] { return result }

@@ -55,6 +55,7 @@ extension Transition {
     host: String?, isRepeated: Bool
   ) throws {
     let triggers = step.triggers
+    if status == .success, step.isUnheard, fileTriggers.isEmpty, !skipped { return }
     let named = (status == .success ? triggers.success : triggers.failure) + triggers.complete
     let actor = "\(step.definition.name)/\(place.sequence)"
     let cause = Cause(hosts: host.map { [$0] } ?? [], actor: actor)
@@ -115,7 +116,7 @@ extension Transition {
         to: TaskStatus.cancelled.rawValue,
         "engine")
       try left(task.scope)
-    case .cancelled, .impossible, .repeated, .marked: break
+    case .cancelled, .impossible, .repeated, .marked, .passed: break
     }
   }
 
@@ -133,7 +134,10 @@ extension Transition {
 
   /// The event in that sequence, if it was triggered.
   mutating func fact(event: String, in sequence: Sequence) throws -> EventFact? {
-    try facts(events: [event], in: sequence)[event]
+    if passingHost != nil, events[Key(name: event, sequence: sequence)] == nil {
+      try lookAhead(from: .event(event), in: sequence)
+    }
+    return try facts(events: [event], in: sequence)[event]
   }
 
   /// Those of `names` that were triggered in `sequence`; asks the ledger only for what is not yet known.
@@ -196,7 +200,7 @@ extension Changes.TaskChange.Kind {
   fileprivate var makesReady: Bool {
     switch self {
     case .ready, .broughtForward, .retried, .lost, .returned: true
-    case .ended: false
+    case .ended, .passed: false
     }
   }
 }

@@ -56,7 +56,7 @@ public struct Rehearsal {
         return entry(.reuse, "ended as \(earlier.status.rawValue), and nothing before it runs again")
       }
       return entry(.skip, "ended as \(earlier.status.rawValue); its recovery policy for that is skip")
-    case .ready, .waiting, .cancelled, .impossible:
+    case .ready, .waiting, .cancelled, .impossible, .passed:
       if request.kind == .rerun {
         let isNamed = request.steps.contains(task.step)
         return entry(.run, isNamed ? "named" : "follows from what runs again")

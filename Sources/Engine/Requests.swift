@@ -121,13 +121,16 @@ public struct AdvanceRequest: Sendable {
   public var localHost: String
   /// Whether another's transaction in the run is waited for; else ``RunIsBusy`` is thrown.
   public var waits: Bool
+  /// Whether tasks without an action end where they are found ready, or made, instead of being taken.
+  public var passesEmptySteps: Bool
 
   /// A request of these values.
   public init(
     run: String, agent: Int64, ends: [TaskEnd], slots: Int, lockFor: TimeSpan, host: String?,
-    queues: [String]? = nil, localHost: String, waits: Bool = true
+    queues: [String]? = nil, localHost: String, waits: Bool = true, passesEmptySteps: Bool = false
   ) {
     self.waits = waits
+    self.passesEmptySteps = passesEmptySteps
     self.queues = queues
     self.run = run
     self.agent = agent
@@ -229,6 +232,10 @@ public struct Advance: Sendable {
   public let stopsRunning: String?
   /// Tasks taken.
   public let claims: [Claim]
+  /// Tasks without an action that were ended.
+  public let passed: [Claim]
+  /// Whether there is more that could be done at once: it was left to the next advance.
+  public let isUnfinished: Bool
   /// Numbers of reported ends that were not recorded because another agent has taken the task.
   public let superseded: [Int64]
   /// Tasks that ended, became waiting or were retried in it, for the log.
@@ -240,13 +247,16 @@ public struct Advance: Sendable {
 
   /// What an advance brought about.
   public init(
-    context: RunContext, status: RunStatus, stopsRunning: String?, claims: [Claim], superseded: [Int64],
-    history: [Changes.HistoryEntry], nextDue: Int64?, active: Int
+    context: RunContext, status: RunStatus, stopsRunning: String?, claims: [Claim], passed: [Claim] = [],
+    isUnfinished: Bool = false, superseded: [Int64], history: [Changes.HistoryEntry], nextDue: Int64?,
+    active: Int
   ) {
     self.context = context
     self.status = status
     self.stopsRunning = stopsRunning
     self.claims = claims
+    self.passed = passed
+    self.isUnfinished = isUnfinished
     self.superseded = superseded
     self.history = history
     self.nextDue = nextDue

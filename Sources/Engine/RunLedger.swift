@@ -7,6 +7,10 @@ public protocol RunLedger {
   func triggered(_ events: [String], in sequences: [Sequence]) throws -> [Sequence: [String: EventFact]]
   /// The tasks that exist for `steps` in each of `sequences`.
   func tasks(_ steps: [String], in sequences: [Sequence]) throws -> [Sequence: [String: TaskFact]]
+  /// Both of one sequence, which some can find sooner than one after the other.
+  func found(_ events: [String], _ steps: [String], in sequence: Sequence) throws -> (
+    events: [String: EventFact], tasks: [String: TaskFact]
+  )
   /// Loop `name` in `sequence`, if it was opened.
   func loop(_ name: String, in sequence: Sequence) throws -> LoopState?
   /// The loop with this number.

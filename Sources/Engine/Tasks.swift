@@ -31,6 +31,12 @@ extension Transition {
     }
     switch placement(of: step, cause) {
     case .success(let placement):
+      if due == nil, let host = try passingHost(of: step, placement) {
+        passAllowance -= 1
+        add(step, key, place, .passed(at: host), placement)
+        return try raiseEnd(
+          of: step, at: place, as: .success, skipped: false, fileTriggers: [], host: host, isRepeated: false)
+      }
       add(step, key, place, due.map { .waiting(until: $0) } ?? .ready, placement)
       try entered(place.scope)
     case .failure(let ambiguity):
@@ -96,6 +102,8 @@ extension Transition {
 
   private mutating func task(_ key: Key) throws -> TaskFact? {
     if let known = tasks[key] { return known }
+    try lookAhead(from: .step(key.name), in: key.sequence)
+    if let known = tasks[key] { return known }
     let found = try ledger.tasks([key.name], in: [key.sequence])
     Self.learn(found, [key.name], [key.sequence], into: &tasks)
     return found[key.sequence]?[key.name]
@@ -148,6 +156,7 @@ extension Changes.NewTask.Form {
     case .impossible: .failure
     case .repeated(let earlier): earlier.status
     case .marked(let mark): mark.status
+    case .passed: .success
     }
   }
 
@@ -160,6 +169,7 @@ extension Changes.NewTask.Form {
     switch self {
     case .repeated: "replay"
     case .marked(let mark): mark.by
+    case .passed(let host): host
     default: "event"
     }
   }

@@ -27,6 +27,10 @@ public struct Transition {
   var earlierFromOutside: [(event: String, sequence: Sequence)]?
   /// How many more iterations this transition may open; the rest is left to the next one.
   var iterationAllowance = Transition.iterationsAtOnce
+  /// At which host a task without an action that is made now is passed, by its placement; nil: none is.
+  var passingHost: ((Placement) throws -> String?)?
+  /// How many more tasks this transition may pass.
+  var passAllowance = Transition.passesAtOnce
   /// Loops that ``grow(_:)`` was told to open further.
   var grownLoops: Set<Int64> = []
 

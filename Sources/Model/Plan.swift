@@ -45,6 +45,9 @@ public final class Plan: Sendable {
     /// to be there, to hand it to a container for instance.
     public let namesFiles: Bool
 
+    /// Whether there is nothing to carry out.
+    public var isEmpty: Bool { definition.action == .empty && definition.precondition == nil }
+
     static func namesFiles(_ step: Program.Step) -> Bool {
       var texts = Array(step.environment.values) + (step.precondition ?? [])
       switch step.action {
@@ -103,6 +106,8 @@ public final class Plan: Sendable {
   /// Whether anything of it waits for a moment: a delay, a retry, or its turn at a resource. Limits on the time of the whole
   /// run are not meant.
   public let hasTimes: Bool
+  /// Whether it has steps with nothing to carry out.
+  public let hasEmptySteps: Bool
   /// Whether any step of it runs as somebody else than its agent.
   public let hasUsers: Bool
   /// Nodes that nothing starts: they begin with the run.
@@ -184,6 +189,7 @@ public final class Plan: Sendable {
     }
     self.steps = steps
     self.loops = loops
+    hasEmptySteps = steps.values.contains { $0.isEmpty }
     hasUsers = program.steps.contains { $0.user != nil } || program.groups.contains { $0.user != nil }
     hasDemands =
       program.config.maxConcurrent > 0

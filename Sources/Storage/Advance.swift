@@ -15,80 +15,120 @@ extension SQLStore {
     return advance
   }
 
+  /// What the transitions of one advance have brought about so far.
+  private struct Progress {
+    var run: LockedRun
+    var history: [Changes.HistoryEntry] = []
+    /// How many tasks were made.
+    var written = 0
+    var passed: [Claim] = []
+    var movesDue = false
+
+    mutating func add(_ changes: Changes) {
+      history += changes.history
+      written += changes.tasks.count
+      movesDue = movesDue || changes.movesDue
+      run = run.after(changes)
+      passed += changes.passed(in: run.state.recovery)
+    }
+
+    /// Whether anything of the run may be started.
+    var goesOn: Bool { run.state.status == .running && !run.state.isStopped }
+  }
+
+  /// So many tasks without an action are left to the next advance, that others may have their turn.
+  private static let mostPassed = Transition.passesAtOnce
+
   /// - Returns: The answer, and how many tasks were written.
   private func advance(_ request: AdvanceRequest, _ session: any Session) throws -> (Advance, Int) {
     let facts = try advanceFacts(request, session)
-    var run = facts.run
     let chronicle = Chronicle()
-    var history: [Changes.HistoryEntry] = []
     var superseded: [Int64] = []
     try fault(.endBeforeTransition, session)
     let due = facts.nextDue
     // A draining host takes nothing, whether its agent knows of it already or not.
-    let mayTake = request.slots > 0 && !run.isDrained
-    let claimer = Claimer(store: self, session: session, run: run, request: request, chronicle: chronicle)
-    var first: (known: [TaskFact], new: [Changes.NewTask])?
-    let changes = try transition(
-      run, by: request.agent, told: chronicle, session,
-      taking: { changes in
-        first = mayTake ? try claimer.first(of: facts.ready, and: changes) : nil
-        return first.map { claimer.taking($0.new) }
-      }
-    ) { transition in
-      if let foreseen = facts.foreseen {
-        transition.learn(foreseen.names, events: foreseen.events, tasks: foreseen.tasks)
-      }
-      transition.learn(iterations: facts.iterations, loops: facts.loops)
-      superseded = try record(request.ends, of: run, facts.ended, in: &transition)
-      if due == 0, !run.state.status.isOver { try mature(run, in: &transition, session) }
+    let mayTake = request.slots > 0 && !facts.run.isDrained
+    let mayPass = mayTake && request.passesEmptySteps && facts.ready != nil && facts.run.plan.hasEmptySteps
+    func claimer(_ run: LockedRun) -> Claimer {
+      Claimer(store: self, session: session, run: run, request: request, chronicle: chronicle)
     }
-    var movesDue = due == 0 || changes.movesDue || run.plan.hasDemands || run.startedAt == nil
-    history += changes.history
-    run = run.after(changes)
-    var written = changes.tasks.count
+    let first = claimer(facts.run)
+    func prepare(_ transition: inout Transition) {
+      if mayPass { transition.passEmptySteps { try first.ownHost($0) } }
+    }
+
+    var progress = Progress(run: facts.run)
+    var passed: [TaskFact] = []
+    var inLine: (known: [TaskFact], new: [Changes.NewTask])?
+    progress.add(
+      try transition(
+        facts.run, by: request.agent, told: chronicle, session,
+        taking: { changes in
+          inLine = mayTake ? try first.first(of: facts.ready, without: passed, and: changes) : nil
+          return inLine.map { first.taking($0.new) }
+        }
+      ) { transition in
+        if let foreseen = facts.foreseen {
+          transition.learn(foreseen.names, events: foreseen.events, tasks: foreseen.tasks)
+        }
+        transition.learn(iterations: facts.iterations, loops: facts.loops)
+        prepare(&transition)
+        superseded = try record(request.ends, of: facts.run, facts.ended, in: &transition)
+        if due == 0, !facts.run.state.status.isOver { try mature(facts.run, in: &transition, session) }
+        if mayPass, let ready = facts.ready { passed = try first.pass(ready, in: &transition) }
+      })
+
+    // Those behind the ones that were passed are seen now.
+    var mayBeMore = !passed.isEmpty && facts.ready?.count == request.slots
+    while mayBeMore, progress.goesOn, progress.passed.count < Self.mostPassed {
+      let claimer = claimer(progress.run)
+      let ready = try claimer.ready(request.slots)
+      progress.add(
+        try transition(progress.run, by: request.agent, told: chronicle, session) { transition in
+          prepare(&transition)
+          passed = try claimer.pass(ready, in: &transition)
+        })
+      mayBeMore = !passed.isEmpty && ready.count == request.slots
+    }
 
     var claims: [Claim] = []
-    if mayTake, run.state.status == .running, !run.state.isStopped {
-      claims =
-        try first.map { try claimer.claim($0) }
-        ?? Claimer(store: self, session: session, run: run, request: request, chronicle: chronicle)
-        .claim(request.slots)
+    if mayTake, progress.goesOn {
+      claims = try inLine.map { try first.claim($0) } ?? claimer(progress.run).claim(request.slots)
       // A loop opens its iterations as there is room for what they start; what others are to start is no reason to
       // write all of it out.
-      while claims.count < request.slots, !run.plan.loops.isEmpty, run.state.status == .running,
-        !run.state.isStopped, try !hasBacklog(run.state.key, session)
+      while claims.count < request.slots, !progress.run.plan.loops.isEmpty, progress.goesOn,
+        progress.passed.count < Self.mostPassed, try !hasBacklog(progress.run.state.key, session)
       {
-        let growing = try SQLLedger(session: session, run: run.state).growingLoops()
+        let growing = try SQLLedger(session: session, run: progress.run.state).growingLoops()
         guard !growing.isEmpty else { break }
-        let grown = try transition(run, by: request.agent, told: chronicle, session) { transition in
-          for loop in growing { try transition.grow(loop) }
-        }
-        history += grown.history
-        movesDue = movesDue || grown.movesDue
-        run = run.after(grown)
-        written += grown.tasks.count
-        claims += try Claimer(
-          store: self, session: session, run: run, request: request, chronicle: chronicle
-        ).claim(request.slots - claims.count)
-      }
-      if !claims.isEmpty, run.startedAt == nil {
-        try session.enqueue(
-          """
-          UPDATE ev_run SET started_at = \(run.state.now.microseconds), queue_deadline_at = NULL
-          WHERE run_key = \(run.state.key) AND started_at IS NULL
-          """)
+        progress.add(
+          try transition(progress.run, by: request.agent, told: chronicle, session) { transition in
+            prepare(&transition)
+            for loop in growing { try transition.grow(loop) }
+          })
+        claims += try claimer(progress.run).claim(request.slots - claims.count)
       }
     }
+    let run = progress.run
+    if !claims.isEmpty || !progress.passed.isEmpty, run.startedAt == nil {
+      try session.enqueue(
+        """
+        UPDATE ev_run SET started_at = \(run.state.now.microseconds), queue_deadline_at = NULL
+        WHERE run_key = \(run.state.key) AND started_at IS NULL
+        """)
+    }
     try record(chronicle.entries, run.state, session)
+    let movesDue = due == 0 || progress.movesDue || run.plan.hasDemands || run.startedAt == nil
     let nextDue = movesDue ? try nextDue(run.state.key, now: run.state.now.microseconds, session) : due
     try keepWake(of: run, nextDue: nextDue, isSeen: request.queues != nil, session)
     let answer = Advance(
       context: RunContext(
         run: run.state.id, plan: run.plan, recovery: run.state.recovery, parameters: run.state.parameters),
       status: run.state.status, stopsRunning: run.state.verdict == nil ? nil : run.state.message ?? "stopped",
-      claims: claims, superseded: superseded, history: history,
-      nextDue: nextDue, active: run.state.active)
-    return (answer, written)
+      claims: claims, passed: progress.passed,
+      isUnfinished: progress.passed.count >= Self.mostPassed && progress.goesOn, superseded: superseded,
+      history: progress.history, nextDue: nextDue, active: run.state.active)
+    return (answer, progress.written)
   }
 
   /// Whether so many tasks are ready already that no loop needs to be opened further for now.
@@ -238,7 +278,33 @@ extension Changes {
       || run.status != formerStatus
       || tasks.contains { if case .waiting = $0.form { true } else { false } }
       || taskChanges.contains {
-        if case .ended = $0.kind { $0.task.status != .running } else { true }
+        switch $0.kind {
+        case .passed: false
+        case .ended: $0.task.status != .running
+        default: true
+        }
       }
+  }
+
+  /// The tasks that were passed, as an agent is told of them.
+  fileprivate func passed(in recovery: Int) -> [Claim] {
+    func claim(_ task: TaskFact, _ host: String) -> Claim {
+      let ended = TaskFact(
+        number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: .success,
+        dueAt: nil, attempt: task.attempt, losses: task.losses, host: host, fence: task.fence + 1)
+      return Claim(task: ended, recovery: recovery, fence: ended.fence, loop: nil, results: [:])
+    }
+    var claims: [Claim] = []
+    for change in taskChanges {
+      if case .passed(let host) = change.kind { claims.append(claim(change.task, host)) }
+    }
+    for task in tasks {
+      guard case .passed(let host) = task.form else { continue }
+      let fact = TaskFact(
+        number: task.number, step: task.step, sequence: task.sequence, scope: task.scope, status: .success,
+        dueAt: nil, attempt: 1, losses: 0, host: host, fence: 0)
+      claims.append(claim(fact, host))
+    }
+    return claims
   }
 }

@@ -6,16 +6,17 @@ import Model
 extension SQLStore {
   /// Returns what the history is to be told.
   func apply(
-    _ changes: Changes, of run: LockedRun, taking: Taking? = nil, _ session: any Session
+    _ changes: Changes, of run: LockedRun, by agent: Int64? = nil, taking: Taking? = nil,
+    _ session: any Session
   ) throws -> [Changes.HistoryEntry] {
     let key = changes.run.key
     let now = changes.run.now.microseconds
     try fault(.applyBefore, session)
     let cancelled = try changes.cancelsUnstarted.map { try cancelUnstarted(changes, $0, session) } ?? []
-    try apply(changes.taskChanges, of: run, now, session)
+    try apply(changes.taskChanges, of: run, by: agent, now, session)
     try fault(.applyAfterEnds, session)
     try insert(changes.events, changes.run, session)
-    try insert(changes.tasks, of: run, changes.run, taking, session)
+    try insert(changes.tasks, of: run, changes.run, by: agent, taking, session)
     try fault(.applyAfterTasks, session)
     try insert(changes.delays, changes.run, session)
     for chunk in changes.overDelays.chunks(of: 64) {
@@ -104,7 +105,7 @@ extension SQLStore {
   ]
 
   private func insert(
-    _ tasks: [Changes.NewTask], of locked: LockedRun, _ run: RunState, _ taking: Taking?,
+    _ tasks: [Changes.NewTask], of locked: LockedRun, _ run: RunState, by agent: Int64?, _ taking: Taking?,
     _ session: any Session
   ) throws {
     let now = run.now.microseconds
@@ -118,6 +119,9 @@ extension SQLStore {
       }
       var (wait, due, ended, message, marked) = (Value.null, Value.null, Value.null, Value.null, Value.null)
       var (skipped, ready) = (false, Value.integer(now))
+      // Who has taken it, when, and how often that was done.
+      var (taken, started, fence) = (Value.null, Value.null, Value.integer(0))
+      if let taker { (taken, started, fence) = (.integer(taker.agent), .integer(now), .integer(1)) }
       switch task.form {
       case .ready: break
       case .waiting(let moment):
@@ -128,6 +132,9 @@ extension SQLStore {
       case .marked(let mark):
         (ended, marked) = (.integer(now), .text(mark.by))
         message = .text("marked as \(mark.status.rawValue) by \(mark.by)")
+      case .passed(let name):
+        (host, ended) = (.text(name), .integer(now))
+        (taken, started, fence) = (agent.databaseValue, .integer(now), .integer(1))
       }
       if let taker, case .null = host { host = .text(taker.localHost) }
       return [
@@ -135,10 +142,9 @@ extension SQLStore {
         .text(task.sequence.text), .integer(task.scope), .text(status.rawValue),
         status.isOver ? .null : .integer(1), .integer(1), .integer(0), .integer(Int64(-task.priority)), host,
         group, status.isOver ? .null : try queue(of: task.placement, in: locked, session).databaseValue,
-        task.hasDemands.databaseValue, wait, due, ready, ended, .integer(taker == nil ? 0 : 1), message,
-        skipped.databaseValue, marked, (taker?.agent).databaseValue, (taker?.agent).databaseValue,
-        (taker?.lockUntil).databaseValue, (taker?.isKept(task.step)).databaseValue,
-        (taker == nil ? nil : now).databaseValue,
+        task.hasDemands.databaseValue, wait, due, ready, ended, fence, message, skipped.databaseValue, marked,
+        (taker?.agent).databaseValue, taken, (taker?.lockUntil).databaseValue,
+        (taker?.isKept(task.step)).databaseValue, started,
       ]
     }
     try session.enqueueInsert(into: "ev_task", columns: Self.taskColumns, rows: rows)
@@ -177,22 +183,27 @@ extension SQLStore {
   }
 
   func record(_ entries: [Changes.HistoryEntry], _ run: RunState, _ session: any Session) throws {
-    try session.enqueueInsert(
-      into: "ev_history",
-      columns: [
-        "run_key", "happened_at", "recovery", "subject", "name", "sequence", "attempt", "from_status",
-        "to_status",
-        "actor", "token",
-      ],
-      rows: entries.map { entry in
-        [
-          .integer(run.key), .integer(run.now.microseconds), .integer(Int64(run.recovery)),
-          .text(entry.subject.rawValue), .text(entry.name), .text(entry.sequence),
-          .integer(Int64(entry.attempt)),
-          .text(entry.from), .text(entry.to), .text(String(entry.actor.prefix(255))),
-          .integer(entry.token),
-        ]
-      })
+    let columns = [
+      "run_key", "happened_at", "recovery", "subject", "name", "sequence", "attempt", "from_status",
+      "to_status", "actor", "token",
+    ]
+    // There are more of these than of all other rows together.
+    var values: [Value] = []
+    values.reserveCapacity(entries.count * columns.count)
+    for entry in entries {
+      values.append(.integer(run.key))
+      values.append(.integer(run.now.microseconds))
+      values.append(.integer(Int64(run.recovery)))
+      values.append(.text(entry.subject.rawValue))
+      values.append(.text(entry.name))
+      values.append(.text(entry.sequence))
+      values.append(.integer(Int64(entry.attempt)))
+      values.append(.text(entry.from))
+      values.append(.text(entry.to))
+      values.append(.text(entry.actor.utf8.count <= 255 ? entry.actor : String(entry.actor.prefix(255))))
+      values.append(.integer(entry.token))
+    }
+    try session.enqueueInsert(into: "ev_history", columns: columns, values: values)
   }
 
   // MARK: Loops

@@ -85,7 +85,7 @@ extension Changes.TaskChange.Kind {
   fileprivate var isReady: Bool {
     switch self {
     case .ready, .lost, .returned: true
-    case .broughtForward, .ended, .retried: false
+    case .broughtForward, .ended, .passed, .retried: false
     }
   }
 }

@@ -71,7 +71,7 @@ struct Claimer {
     }
   }
 
-  private func ready(_ limit: Int) throws -> [Ready] {
+  func ready(_ limit: Int) throws -> [Ready] {
     try session.query(Self.readyStatement(key, run.plan, request, limit, session.dialect)).map {
       try Ready($0)
     }
@@ -117,16 +117,20 @@ struct Claimer {
   /// the other, as when a task waits for a resource, or becomes ready in the transition.
   ///
   /// - Parameter known: The first that were in line before it, as many as there are places.
-  func first(of known: [Ready]?, and changes: Changes) throws -> (
+  /// - Parameter passed: Those of them that have ended.
+  func first(of known: [Ready]?, without passed: [TaskFact], and changes: Changes) throws -> (
     known: [TaskFact], new: [Changes.NewTask]
   )? {
-    guard let known, !run.plan.hasDemands, changes.run.status == .running, !changes.run.isStopped,
-      changes.taskChanges.allSatisfy({ if case .ended = $0.kind { true } else { false } })
+    // Where some were passed of as many as were asked for, there may be others that were there before what is new.
+    guard let known, passed.isEmpty || known.count < request.slots, !run.plan.hasDemands,
+      changes.run.status == .running, !changes.run.isStopped,
+      changes.taskChanges.allSatisfy({ $0.kind.isEnd })
     else { return nil }
     var new = try changes.tasks.filter { try $0.form == .ready && isOwn($0.placement) }
     // What was there before is older.
     new.sort { ($0.priority, $1.number) > ($1.priority, $0.number) }
-    var line = known[...]
+    let passed = Set(passed.map(\.number))
+    var line = known.filter { !passed.contains($0.task.number) }[...]
     var taken: (known: [TaskFact], new: [Changes.NewTask]) = ([], [])
     var rest = new[...]
     while taken.known.count + taken.new.count < request.slots {
@@ -152,6 +156,18 @@ struct Claimer {
     case .host(let name): return name == host
     case .group(let name): return Self.groups(of: host, run.plan).contains(name)
     }
+  }
+
+  /// The host at which a task placed there is this agent's; nil if it is not.
+  func ownHost(_ placement: Placement) throws -> String? {
+    guard try isOwn(placement) else { return nil }
+    if case .host(let name) = placement { return name }
+    return request.localHost
+  }
+
+  /// Ends those of `line` that have nothing to carry out, and returns them.
+  func pass(_ line: [Ready], in transition: inout Transition) throws -> [TaskFact] {
+    try line.map(\.task).filter { try transition.pass($0, at: host(of: $0)) }
   }
 
   /// How new tasks are taken as they are made.
@@ -299,7 +315,8 @@ struct ClaimBuilder {
       items = known
     } else {
       items =
-        place.isNew ? try read() : try store.items.value(of: RunRow(run: run.key, number: place.loop), else: read)
+        place.isNew
+        ? try read() : try store.items.value(of: RunRow(run: run.key, number: place.loop), else: read)
       lists[place.loop] = items
     }
     return items.indices.contains(place.index - 1) ? items[place.index - 1] : .null

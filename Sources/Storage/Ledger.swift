@@ -68,6 +68,29 @@ struct SQLLedger: RunLedger {
     }
   }
 
+  func found(_ events: [String], _ steps: [String], in sequence: Sequence) throws -> (
+    events: [String: EventFact], tasks: [String: TaskFact]
+  ) {
+    var statements: [SQL] = []
+    for some in events.chunks(of: 64) {
+      statements.append(
+        Self.eventStatement(some, in: [sequence.text], of: run.key, recovery: run.recovery))
+    }
+    let eventParts = statements.count
+    for some in steps.chunks(of: 64) {
+      statements.append(Self.taskStatement(some, in: [sequence.text], of: run.key, recovery: run.recovery))
+    }
+    let answers = try session.queryAll(statements)
+    var found: (events: [String: EventFact], tasks: [String: TaskFact]) = ([:], [:])
+    for rows in answers.prefix(eventParts) {
+      found.events.merge(try Self.events(rows)[sequence] ?? [:]) { first, _ in first }
+    }
+    for rows in answers.dropFirst(eventParts) {
+      found.tasks.merge(try Self.tasks(rows)[sequence] ?? [:]) { first, _ in first }
+    }
+    return found
+  }
+
   func loop(_ name: String, in sequence: Sequence) throws -> LoopState? {
     try session.query(
       """

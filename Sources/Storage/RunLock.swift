@@ -93,7 +93,7 @@ extension SQLStore {
     try happen(&transition)
     let changes = try transition.finish()
     let taken = try taking(changes)
-    let told = try apply(changes, of: run, taking: taken, session)
+    let told = try apply(changes, of: run, by: agent, taking: taken, session)
     if let chronicle { chronicle.add(told) } else { try record(told, run.state, session) }
     try noteBells(changes, of: run, by: agent, except: taken?.numbers ?? [], session)
     return changes

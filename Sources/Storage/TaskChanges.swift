@@ -5,19 +5,43 @@ import Model
 /// What becomes of tasks that exist: their ends, retries, and the moments at which they may start.
 extension SQLStore {
   /// Ends that follow each other and say the same are written together.
-  func apply(_ changes: [Changes.TaskChange], of run: LockedRun, _ now: Int64, _ session: any Session) throws
-  {
+  func apply(
+    _ changes: [Changes.TaskChange], of run: LockedRun, by agent: Int64?, _ now: Int64, _ session: any Session
+  ) throws {
     var rest = changes[...]
     while let next = rest.first {
-      guard case .ended = next.kind else {
-        try apply(next, of: run, now, session)
-        rest.removeFirst()
-        continue
-      }
       let ends = rest.prefix { if case .ended = $0.kind { true } else { false } }
-      try write(ends: ends, run.state.key, now, session)
-      for change in ends { try release(change, of: run, session) }
-      rest = rest.dropFirst(ends.count)
+      let passed = rest.prefix { if case .passed = $0.kind { true } else { false } }
+      if !ends.isEmpty {
+        try write(ends: ends, run.state.key, now, session)
+        for change in ends { try release(change, of: run, session) }
+      } else if !passed.isEmpty {
+        try write(passed: passed, by: agent, run.state.key, now, session)
+      } else {
+        try apply(next, of: run, now, session)
+      }
+      rest = rest.dropFirst(max(1, ends.count + passed.count))
+    }
+  }
+
+  /// Taken and ended at once.
+  private func write(
+    passed: some Collection<Changes.TaskChange>, by agent: Int64?, _ key: Int64, _ now: Int64,
+    _ session: any Session
+  ) throws {
+    var numbers: [String: [Int64]] = [:]
+    for change in passed {
+      if case .passed(let host) = change.kind { numbers[host, default: []].append(change.task.number) }
+    }
+    for (host, numbers) in numbers.sorted(by: { $0.key < $1.key }) {
+      for chunk in numbers.chunks(of: 64) {
+        try session.enqueue(
+          """
+          UPDATE ev_task SET status = 'success', open = NULL, wait_code = NULL, due_at = NULL, message = NULL,
+            started_at = \(now), ended_at = \(now), agent = \(agent), host = COALESCE(host, \(host)), fence = fence + 1
+          WHERE run_key = \(key) AND no IN \(list: chunk)
+          """)
+      }
     }
   }
 
@@ -38,7 +62,7 @@ extension SQLStore {
         UPDATE ev_task SET due_at = \(moment.microseconds), ready_at = \(moment.microseconds)
         WHERE run_key = \(key) AND no = \(number) AND status = 'waiting'
         """)
-    case .ended: break
+    case .ended, .passed: break
     case .retried(let outcome, let moment):
       try archive(change.task, key, now, outcome, superseded: false, session)
       // A member of a group is free to go to any of its hosts again, or to any other.

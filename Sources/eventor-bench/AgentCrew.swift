@@ -118,14 +118,21 @@ struct AgentCrew {
   }
 
   /// Has the agents begin at one moment with what `prepare` has made ready, and waits until all runs are over.
+  ///
+  /// - Parameter pause: How often is looked whether they are.
+  /// - Returns: How long that took from that moment on, in seconds.
+  @discardableResult
   static func work(
-    _ options: AgentOptions, on own: OwnStore, prepare: () async throws -> Void
-  ) async throws {
+    _ options: AgentOptions, on own: OwnStore, every pause: Duration = .milliseconds(5),
+    prepare: () async throws -> Void
+  ) async throws -> Double {
     try await own.store.drain(Programs.host, reason: "all begin at once", within: nil, by: "bench")
     try await prepare()
-    try await with(options, on: own) { crew in
+    return try await with(options, on: own) { crew in
+      let start = ContinuousClock.now
       _ = try await own.store.undrain(Programs.host)
-      try await crew.awaitEnds(in: own)
+      try await crew.awaitEnds(in: own, every: pause)
+      return (ContinuousClock.now - start) / .seconds(1)
     }
   }
 }

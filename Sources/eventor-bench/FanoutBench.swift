@@ -67,10 +67,10 @@ struct FanoutBench: AsyncParsableCommand {
 
   private func fan(_ count: Int, at place: StorePlace, _ joins: inout [Double]) async throws -> Double {
     let (pace, join) = try await OwnStore.with(place) { own in
-      try await AgentCrew.work(crew, on: own) { try await prepare(count, own) }
+      let seconds = try await AgentCrew.work(crew, on: own) { try await prepare(count, own) }
       let last = try await own.number("SELECT MAX(ended_at) FROM ev_task WHERE step = 'fan'")
       let end = try await own.number("SELECT MAX(ended_at) FROM ev_task WHERE step = 'join'")
-      return (try await own.pace(ofRuns: "r"), Double(end - last) / 1000)
+      return (Double(count + 2) / seconds, Double(end - last) / 1000)
     }
     joins.append(join)
     return pace

@@ -13,14 +13,4 @@ extension OwnStore {
     let microseconds = max(1, try row.integer(2) - row.integer(1))
     return Double(try row.int(0)) / (Double(microseconds) / 1e6)
   }
-
-  /// Milliseconds from when each task of those runs was taken to when its end was recorded.
-  func holdingTimes(ofRuns prefix: String) async throws -> [Double] {
-    try await rows(
-      """
-      SELECT t.ended_at - t.started_at FROM ev_run r JOIN ev_task t ON t.run_key = r.run_key
-      WHERE r.id LIKE \(prefix + "%") AND t.status = 'success'
-      """
-    ).map { Double(try $0.integer(0)) / 1000 }
-  }
 }

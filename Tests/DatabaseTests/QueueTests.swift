@@ -73,11 +73,27 @@ struct QueueTests {
         }
         try session.enqueueInsert(
           into: "t", columns: ["k", "n"], rows: (500..<1003).map { [.text("k\($0)"), .integer(Int64($0))] })
+        try session.enqueueInsert(
+          into: "t", columns: ["k", "n"],
+          values: (1003..<1200).flatMap { [.text("k\($0)"), .integer(Int64($0))] })
       }
       let row = try await pool.run { try $0.query("SELECT COUNT(*), SUM(n), SUM(LENGTH(s)) FROM t")[0] }
-      #expect(try row.int(0) == 1003)
-      #expect(try row.int(1) == 1002 * 1003 / 2)
+      #expect(try row.int(0) == 1200)
+      #expect(try row.int(1) == 1199 * 1200 / 2)
       #expect(try row.int(2) == 10 * long.utf8.count)
+    }
+  }
+
+  @Test("of rows with too few values are refused unsent", arguments: TestStore.all)
+  func uneven(_ kind: TestStore.Kind) async throws {
+    try await withPool(kind, size: 1) { pool in
+      let error = try await databaseError {
+        try await pool.transaction(.write) { session in
+          try session.enqueueInsert(
+            into: "t", columns: ["k", "n"], values: [.text("a"), .integer(1), .text("b")])
+        }
+      }
+      #expect(error.kind == .syntax && error.message.contains("a row for t has not 2 values"))
     }
   }
 

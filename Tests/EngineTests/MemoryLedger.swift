@@ -109,6 +109,7 @@ final class MemoryLedger: RunLedger {
       self.change(number, to: outcome.status, message: outcome.message)
       tasks[number]?.fileTriggers = outcome.fileTriggers
       if let result = outcome.result { tasks[number]?.result = result }
+    case .passed: self.change(number, to: .success)
     case .retried(_, let moment): self.change(number, to: .waiting, due: moment, attempts: 1)
     case .lost(let why): self.change(number, to: .ready, attempts: 1, losses: 1, message: why)
     case .returned(let why): self.change(number, to: .ready, attempts: 1, message: why)

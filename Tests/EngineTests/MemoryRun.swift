@@ -14,6 +14,8 @@ final class MemoryRun {
   /// All transitions' entries, in order.
   private(set) var history: [Changes.HistoryEntry] = []
   private var lastWords: [String: String] = [:]
+  /// Where steps without an action are passed; nil: they are left to be taken.
+  var passes: ((Placement) -> String?)?
   private var now = Timestamp(microseconds: 1_000_000_000)
 
   /// Starts the program that `text` is the rest of the file of.
@@ -69,6 +71,14 @@ final class MemoryRun {
   /// An agent takes the task.
   func hold(_ name: String) {
     if let task = task(name)?.fact { ledger.start(task.number) }
+  }
+
+  /// An agent comes by a task that is ready. False if it is not passed.
+  func pass(named name: String) throws -> Bool {
+    let task = try fact(name)
+    var isPassed = false
+    try transit { isPassed = try $0.pass(task, at: "here") }
+    return isPassed
   }
 
   /// A task that an agent holds ends.
@@ -219,6 +229,7 @@ final class MemoryRun {
 
   private func transit(isChecked: Bool = true, _ happen: (inout Transition) throws -> Void) throws {
     var transition = Transition(of: state, plan: plan, ledger: ledger)
+    if let passes { transition.passEmptySteps(at: passes) }
     try happen(&transition)
     let changes = try transition.finish()
     let unstarted = isChecked && changes.cancelsUnstarted != nil ? ready + waiting : []

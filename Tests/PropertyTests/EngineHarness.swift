@@ -13,6 +13,8 @@ struct EngineHarness {
   let random: RandomProgram
   let store: SQLStore
   private let agent: Int64
+  /// Whether steps without an action are passed.
+  var passes = false
   /// The outcome of a step where it is not the seed's.
   var succeeds: (@Sendable (_ step: String, _ sequence: String, _ recovery: Int, _ attempt: Int) -> Bool)?
 
@@ -48,8 +50,7 @@ struct EngineHarness {
       let advance = try await store.advance(
         AdvanceRequest(
           run: run, agent: agent, ends: ends, slots: 1 + order.below(6), lockFor: TimeSpan(seconds: 300),
-          host: nil,
-          localHost: "here"))
+          host: nil, localHost: "here", passesEmptySteps: passes))
       #expect(advance.superseded.isEmpty)
       ends = []
       held += advance.claims

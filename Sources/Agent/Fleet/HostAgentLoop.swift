@@ -221,6 +221,13 @@ struct HostAgentLoop {
     desks[run, default: RunDesk()].isInFlight = false
     desks[run]?.context = advance.context
     desks[run]?.answered = .now
+    // What is left of it is asked for at once: others have had their turn between.
+    if advance.isUnfinished { desks[run]?.isDue = true }
+    if log.logLevel <= .debug {
+      for claim in advance.passed {
+        log.debug("step ended", metadata: metadata(claim, run).merging(["status": "success"]) { $1 })
+      }
+    }
     let now = ContinuousClock.now
     if now - reply.asked > .microseconds(options.lockFor.microseconds / 2), !claims.isEmpty {
       // The answer was so long in coming that the locks may be gone: they are taken anew before anything starts.
@@ -232,11 +239,13 @@ struct HostAgentLoop {
     if let due = advance.nextDue, !advance.status.isOver {
       nextLook = min(nextLook, now + .microseconds(max(1000, due)))
     }
-    // It got less than was seen: others were quicker, or what was seen can't be taken here now.
+    // It got less than was seen: others were quicker, what was seen can't be taken here now, or it is done already.
     if reply.granted > claims.count { readyList.forget(run) }
-    if !claims.isEmpty { fruitless = 0 } else if reply.isShare { fruitless += 1 }
+    if !claims.isEmpty || !advance.passed.isEmpty { fruitless = 0 } else if reply.isShare { fruitless += 1 }
     // Where it got all it asked for there may be more.
-    if reply.granted > 0, claims.count == reply.granted, agent.capacity.free > 0, readyList.isEmpty {
+    if reply.granted > 0, claims.count == reply.granted || !advance.passed.isEmpty, agent.capacity.free > 0,
+      readyList.isEmpty
+    {
       nextLook = now
     }
     if let reason = advance.stopsRunning, desks[run]?.isStopping == false {

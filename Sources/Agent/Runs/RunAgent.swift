@@ -142,8 +142,8 @@ public final class RunAgent: Sendable {
     while true {
       let advance = try await advance(&state)
       if let ending = ending(after: advance, &state) { return ending }
-      // Steps that do nothing, and others that ended meanwhile, go into the next transaction at once.
-      if take(mailbox.take(), &state) || !state.ends.isEmpty { continue }
+      // What ended meanwhile goes into the next transaction at once.
+      if take(mailbox.take(), &state) || !state.ends.isEmpty || advance.isUnfinished { continue }
       try await waitForWork(advance, &state)
     }
   }
@@ -162,7 +162,7 @@ public final class RunAgent: Sendable {
     let request = AdvanceRequest(
       run: run, agent: agent, ends: state.ends,
       slots: isTaking ? max(0, options.slots - state.running.count) : 0,
-      lockFor: options.lockFor, host: options.pinnedTo, localHost: options.localHost)
+      lockFor: options.lockFor, host: options.pinnedTo, localHost: options.localHost, passesEmptySteps: true)
     let advance = try await throughOutages(&state) { try await self.store.advance(request) }
     executor.recorded(state.endedKeys)
     for number in advance.superseded {
@@ -172,6 +172,11 @@ public final class RunAgent: Sendable {
     state.ends = []
     state.endedKeys = []
     state.context = advance.context
+    for claim in advance.passed {
+      log.debug("step ended", metadata: metadata(claim))
+      listener(.started(claim))
+      listener(.ended(claim, Outcome(.success)))
+    }
     listener(.advanced(advance))
     for claim in advance.claims { start(claim, advance.context, &state) }
     if let reason = advance.stopsRunning, !state.isStopping {
@@ -239,7 +244,7 @@ public final class RunAgent: Sendable {
     guard state.running.isEmpty, state.ends.isEmpty else { return nil }
     if advance.status.isOver { return .over(advance.status) }
     if state.isDraining { return .drained }
-    guard let left = state.passesLeft, advance.claims.isEmpty else { return nil }
+    guard let left = state.passesLeft, advance.claims.isEmpty, !advance.isUnfinished else { return nil }
     // Nothing runs and nothing could be taken: a pass is done. What is due by now belongs to it.
     if let due = advance.nextDue, due <= 0 { return nil }
     state.passesLeft = left - 1
@@ -345,9 +350,4 @@ public final class RunAgent: Sendable {
       }
     }
   }
-}
-
-extension Plan.Step {
-  /// Whether there is nothing to carry out.
-  var isEmpty: Bool { definition.action == .empty && definition.precondition == nil }
 }
