@@ -119,6 +119,20 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable, Hashable {
       sql.text += SQL.isIdentifier(name) ? "`\(name)`" : "`?`"
     }
 
+    /// Binds all of `list` as the rows of a table of one column, `(VALUES (?), (?))`, filled up as a list is; its column is
+    /// called `column1` on PostgreSQL and SQLite. Not for MySQL, nor for an empty list.
+    public mutating func appendInterpolation(rows list: [some Bindable]) {
+      guard let last = list.last else {
+        sql.text += "(VALUES (NULL))"
+        return
+      }
+      var count = 1
+      while count < list.count { count *= 2 }
+      sql.text += "(VALUES (?)" + String(repeating: ", (?)", count: count - 1) + ")"
+      for value in list { sql.values.append(value.databaseValue) }
+      sql.values += repeatElement(last.databaseValue, count: count - list.count)
+    }
+
     /// Binds all of `list` as `(?, ?, ?)`; an empty list is `(NULL)`, which nothing equals.
     ///
     /// The last value is repeated until there are a power of two of them, which changes nothing of what is equal to one:

@@ -7,9 +7,16 @@ extension Transition {
   mutating func foresee(iterations count: Int, from first: Int, of loop: LoopState, _ planned: Plan.Loop)
     throws
   {
+    var count = count
+    if passingHost != nil {
+      // What an iteration starts may be passed at once, and the next one opened: one after the other, they are many too.
+      guard first > foreseenTo[loop.number, default: 0] else { return }
+      count = max(count, min(64, loop.total - first + 1, iterationAllowance))
+      foreseenTo[loop.number] = first + count - 1
+    }
     guard count > 1 else { return }
     let sequences = (first..<first + count).map { loop.sequence.iteration($0) }
-    let names = plan.namesAtStart(of: planned)
+    let names = plan.namesAtStart(of: planned, pastEmptySteps: passingHost != nil)
     Self.learn(try ledger.triggered(names.events, in: sequences), names.events, sequences, into: &events)
     Self.learn(try ledger.tasks(names.steps, in: sequences), names.steps, sequences, into: &tasks)
   }
@@ -87,8 +94,8 @@ extension Plan {
   fileprivate static let namesForeseen = 16
 
   /// The events and steps that the start of an iteration leads to before any step of it has ended.
-  fileprivate func namesAtStart(of loop: Loop) -> (events: [String], steps: [String]) {
-    names(ledTo: loop.body, limit: Self.namesForeseen)
+  fileprivate func namesAtStart(of loop: Loop, pastEmptySteps: Bool) -> (events: [String], steps: [String]) {
+    names(ledTo: loop.body, pastEmptySteps: pastEmptySteps, limit: Self.namesForeseen)
   }
 
   /// The events and steps that lead on from `targets` before anything else has ended: at least `limit`, if there are

@@ -74,7 +74,7 @@ extension Transition {
     for place in sequence.enclosing {
       if case .some(let result) = ended[place] { return result }
     }
-    let found = try ledger.result(of: step, in: sequence)
+    let found = try newList(of: step, in: sequence) ?? ledger.result(of: step, in: sequence)
     guard plan.loops[step]?.isForEach == true, case .array(var list) = found ?? .array([]) else {
       return found
     }
@@ -85,5 +85,19 @@ extension Transition {
       list[index - 1] = result ?? .null
     }
     return .array(list)
+  }
+
+  /// The results of a `foreach` that this very transition has opened, as far as they go: of what it has passed there are
+  /// none.
+  private func newList(of step: String, in sequence: Sequence) -> JSONValue? {
+    guard plan.loops[step]?.isForEach == true else { return nil }
+    for place in sequence.enclosing {
+      if case .some(.some(let number)) = loopNumbers[Key(name: step, sequence: place)],
+        let loop = loops[number]
+      {
+        return .array([JSONValue](repeating: .null, count: min(loop.total, 1_000_000)))
+      }
+    }
+    return nil
   }
 }

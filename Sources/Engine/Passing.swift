@@ -5,13 +5,16 @@ public import Model
 /// between its taking and its end.
 extension Transition {
   /// The most tasks that one transition passes, so that a chain of a million is not gone through in one transaction.
-  public static let passesAtOnce = 500
+  ///
+  /// Fewer than iterations are opened in one: so a loop of steps without an action that is cut off there leaves one of them
+  /// ready, in its place in line, and is not left to whoever comes by.
+  public static let passesAtOnce = iterationsAtOnce - 1
 
   /// Has tasks without an action end as they are made.
   ///
   /// - Parameter host: At which host a task placed there is passed; nil if it is not for whoever makes this transition.
   public mutating func passEmptySteps(at host: @escaping (Placement) throws -> String?) {
-    guard plan.hasEmptySteps else { return }
+    guard plan.hasEmptySteps, changes.run.status == .running else { return }
     passingHost = host
   }
 
@@ -41,6 +44,7 @@ extension Transition {
 
   private func isPassed(_ step: Plan.Step) -> Bool {
     passAllowance > 0 && step.isEmpty && !plan.hasDemands(step) && !changes.run.isStopped
+      && changes.run.status == .running
   }
 
   /// Learns of what `target` leads to in `sequence` past steps that may be passed, which will all be asked for.

@@ -58,7 +58,9 @@ extension Transition {
       TaskFact(
         number: task.number, step: definition.name, sequence: place.sequence, scope: place.scope,
         status: form.status, dueAt: form.dueAt, attempt: 1, losses: 0, host: nil, fence: 0))
-    record(.task, definition.name, place.sequence, 1, from: "", to: form.status.rawValue, form.actor)
+    record(
+      .task, definition.name, place.sequence, 1, from: "", to: form.status.rawValue, form.actor,
+      token: form.token)
   }
 
   private mutating func bringForward(_ task: TaskFact, to due: Timestamp?) {
@@ -163,6 +165,12 @@ extension Changes.NewTask.Form {
   var dueAt: Timestamp? {
     if case .waiting(let moment) = self { return moment }
     return nil
+  }
+
+  /// The fencing token of its taking; 0 if it was not taken.
+  var token: Int64 {
+    if case .passed = self { return 1 }
+    return 0
   }
 
   var actor: String {

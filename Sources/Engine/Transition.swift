@@ -31,6 +31,8 @@ public struct Transition {
   var passingHost: ((Placement) throws -> String?)?
   /// How many more tasks this transition may pass.
   var passAllowance = Transition.passesAtOnce
+  /// Up to which iteration of a loop what its start leads to was asked for.
+  var foreseenTo: [Int64: Int] = [:]
   /// Loops that ``grow(_:)`` was told to open further.
   var grownLoops: Set<Int64> = []
 
@@ -253,11 +255,11 @@ public struct Transition {
 
   mutating func record(
     _ subject: Changes.HistoryEntry.Subject, _ name: String, _ sequence: Sequence?, _ attempt: Int,
-    from: String, to: String, _ actor: String
+    from: String, to: String, _ actor: String, token: Int64 = 0
   ) {
     changes.history.append(
       .init(
         subject: subject, name: name, sequence: sequence?.text ?? "", attempt: attempt, from: from, to: to,
-        actor: actor))
+        actor: actor, token: token))
   }
 }

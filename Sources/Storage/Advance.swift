@@ -48,7 +48,9 @@ extension SQLStore {
     let due = facts.nextDue
     // A draining host takes nothing, whether its agent knows of it already or not.
     let mayTake = request.slots > 0 && !facts.run.isDrained
-    let mayPass = mayTake && request.passesEmptySteps && facts.ready != nil && facts.run.plan.hasEmptySteps
+    let mayPass =
+      mayTake && request.passesEmptySteps && facts.ready != nil && facts.run.plan.hasEmptySteps
+      && facts.run.state.status == .running
     func claimer(_ run: LockedRun) -> Claimer {
       Claimer(store: self, session: session, run: run, request: request, chronicle: chronicle)
     }
@@ -80,26 +82,30 @@ extension SQLStore {
 
     // Those behind the ones that were passed are seen now.
     var mayBeMore = !passed.isEmpty && facts.ready?.count == request.slots
+    let limit = max(request.slots, Transition.passesAtOnce / 2)
     while mayBeMore, progress.goesOn, progress.passed.count < Self.mostPassed {
       let claimer = claimer(progress.run)
-      let ready = try claimer.ready(request.slots)
+      let ready = try claimer.ready(limit)
       progress.add(
         try transition(progress.run, by: request.agent, told: chronicle, session) { transition in
           prepare(&transition)
           passed = try claimer.pass(ready, in: &transition)
         })
-      mayBeMore = !passed.isEmpty && ready.count == request.slots
+      mayBeMore = !passed.isEmpty && ready.count == limit
     }
 
     var claims: [Claim] = []
     if mayTake, progress.goesOn {
       claims = try inLine.map { try first.claim($0) } ?? claimer(progress.run).claim(request.slots)
       // A loop opens its iterations as there is room for what they start; what others are to start is no reason to
-      // write all of it out.
+      // write all of it out. One of which nothing is open has nothing in line, however much else there is.
       while claims.count < request.slots, !progress.run.plan.loops.isEmpty, progress.goesOn,
-        progress.passed.count < Self.mostPassed, try !hasBacklog(progress.run.state.key, session)
+        progress.passed.count < Self.mostPassed
       {
-        let growing = try SQLLedger(session: session, run: progress.run.state).growingLoops()
+        var growing = try SQLLedger(session: session, run: progress.run.state).growingLoops()
+        if !growing.isEmpty, try hasBacklog(progress.run.state.key, session) {
+          growing = growing.filter { $0.open == 0 }
+        }
         guard !growing.isEmpty else { break }
         progress.add(
           try transition(progress.run, by: request.agent, told: chronicle, session) { transition in
@@ -155,14 +161,16 @@ extension SQLStore {
     if !run.state.status.isOver {
       let due = try known ?? self.nextDue(run.state.key, now: now, session)
       wake = due.map { now + $0 }
-      // A loop with room for more, and nothing ready: whoever has a free slot opens it further.
-      if run.state.status == .running, !run.state.isStopped, !run.plan.loops.isEmpty,
-        try !SQLLedger(session: session, run: run.state).growingLoops().isEmpty,
-        try session.query(
-          "SELECT no FROM ev_task WHERE run_key = \(run.state.key) AND open = 1 AND status = 'ready' LIMIT 1"
-        ).isEmpty
-      {
-        wake = now
+      // A loop with room for more, and nothing of it or of the run in line: whoever has a free slot opens it further.
+      if run.state.status == .running, !run.state.isStopped, !run.plan.loops.isEmpty {
+        let growing = try SQLLedger(session: session, run: run.state).growingLoops()
+        let isStranded =
+          try growing.contains { $0.open == 0 }
+          || !growing.isEmpty
+            && session.query(
+              "SELECT no FROM ev_task WHERE run_key = \(run.state.key) AND open = 1 AND status = 'ready' LIMIT 1"
+            ).isEmpty
+        if isStranded { wake = now }
       }
     }
     if wake != run.wakeAt {

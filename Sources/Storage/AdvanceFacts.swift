@@ -96,10 +96,10 @@ private struct AdvanceReading {
     if let foresight {
       let places = foresight.sequences.map { $0.text }
       statements.append(
-        SQLLedger.eventStatement(foresight.events, in: places, of: run.key, recovery: run.recovery))
+        SQLLedger.eventStatement(foresight.events, in: places, of: run.key, recovery: run.recovery, dialect))
       if !foresight.steps.isEmpty {
         statements.append(
-          SQLLedger.taskStatement(foresight.steps, in: places, of: run.key, recovery: run.recovery))
+          SQLLedger.taskStatement(foresight.steps, in: places, of: run.key, recovery: run.recovery, dialect))
       }
     }
     let scopes = Set(request.ends.compactMap { $0.task?.scope }).subtracting([0]).sorted()

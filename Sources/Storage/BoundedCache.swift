@@ -19,11 +19,14 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   /// Keeps `value`; one that weighs more than there is room for is not kept.
   func note(_ value: Value, for key: Key, weighing weight: Int = 1) {
     guard weight <= capacity else { return }
-    state.withLock { state in
-      if state.weight + weight > capacity { state = State() }
+    // What is let go is freed after the lock.
+    _ = state.withLock { state -> State? in
+      let former = state.weight + weight > capacity ? state : nil
+      if former != nil { state = State() }
       // One that is replaced counts twice, until the next beginning.
       state.entries[key] = value
       state.weight += weight
+      return former
     }
   }
 

@@ -280,8 +280,8 @@ struct ClaimBuilder {
     let loop: Int64
     let rangeStart: Int64
     let hasItems: Bool
-    /// The loop was opened in this very transaction, which may come to nothing: nothing of it is kept.
-    let isNew: Bool
+    /// When the loop was opened.
+    let openedAt: Int64
   }
 
   private func places(of scopes: Set<Int64>) throws -> [Int64: Place] {
@@ -297,7 +297,7 @@ struct ClaimBuilder {
       for row in rows {
         places[try row.integer(0)] = Place(
           index: try row.int(1), loop: try row.integer(2), rangeStart: try row.integer(3),
-          hasItems: try row.bool(4), isNew: try row.integer(5) >= run.now.microseconds)
+          hasItems: try row.bool(4), openedAt: try row.integer(5))
       }
     }
     return places
@@ -314,9 +314,12 @@ struct ClaimBuilder {
     if let known = lists[place.loop] {
       items = known
     } else {
-      items =
-        place.isNew
-        ? try read() : try store.items.value(of: RunRow(run: run.key, number: place.loop), else: read)
+      items  // One that was opened in this very transaction, which may come to nothing, is not kept.
+      =
+        place.openedAt >= run.now.microseconds
+        ? try read()
+        : try store.items.value(
+          of: RunRow(run: run.key, number: place.loop, at: place.openedAt), else: read)
       lists[place.loop] = items
     }
     return items.indices.contains(place.index - 1) ? items[place.index - 1] : .null

@@ -101,6 +101,8 @@ extension SQLStore {
         UPDATE ev_task SET ready_at = \(locked.state.now.microseconds)
         WHERE run_key = \(locked.state.key) AND open = 1 AND status = 'ready'
         """)
+      // Nor did advances keep the moment at which somebody is needed.
+      try self.keepWake(of: try self.lock(run, session), session)
       try self.noteAll(session)
     }
   }

@@ -11,17 +11,18 @@ struct SQLLedger: RunLedger {
     var found: [Sequence: [String: EventFact]] = [:]
     try eachPart(of: events, in: sequences) { names, places in
       let rows = try session.query(
-        Self.eventStatement(names, in: places, of: run.key, recovery: run.recovery))
+        Self.eventStatement(names, in: places, of: run.key, recovery: run.recovery, session.dialect))
       found.merge(try Self.events(rows)) { $0.merging($1) { first, _ in first } }
     }
     return found
   }
 
-  static func eventStatement(_ names: [String], in places: [String], of run: Int64, recovery: Int) -> SQL {
-    """
-    SELECT event, sequence, hosts FROM ev_event
-    WHERE run_key = \(run) AND event IN \(list: names) AND sequence IN \(list: places) AND recovery = \(recovery)
-    """
+  static func eventStatement(
+    _ names: [String], in places: [String], of run: Int64, recovery: Int, _ dialect: Dialect
+  ) -> SQL {
+    Placed.select(
+      "t.event, t.sequence, t.hosts", from: "ev_event", "event", names, in: places, of: run,
+      "t.recovery = \(recovery)", dialect)
   }
 
   static func events(_ rows: [Row]) throws -> [Sequence: [String: EventFact]] {
@@ -37,17 +38,18 @@ struct SQLLedger: RunLedger {
     var found: [Sequence: [String: TaskFact]] = [:]
     try eachPart(of: steps, in: sequences) { names, places in
       let rows = try session.query(
-        Self.taskStatement(names, in: places, of: run.key, recovery: run.recovery))
+        Self.taskStatement(names, in: places, of: run.key, recovery: run.recovery, session.dialect))
       found.merge(try Self.tasks(rows)) { $0.merging($1) { first, _ in first } }
     }
     return found
   }
 
-  static func taskStatement(_ names: [String], in places: [String], of run: Int64, recovery: Int) -> SQL {
-    """
-    SELECT \(raw: TaskFact.columns) FROM ev_task
-    WHERE run_key = \(run) AND step IN \(list: names) AND sequence IN \(list: places) AND recovery = \(recovery)
-    """
+  static func taskStatement(
+    _ names: [String], in places: [String], of run: Int64, recovery: Int, _ dialect: Dialect
+  ) -> SQL {
+    Placed.select(
+      TaskFact.columns, from: "ev_task", "step", names, in: places, of: run, "t.recovery = \(recovery)",
+      dialect)
   }
 
   static func tasks(_ rows: [Row]) throws -> [Sequence: [String: TaskFact]] {
@@ -74,11 +76,14 @@ struct SQLLedger: RunLedger {
     var statements: [SQL] = []
     for some in events.chunks(of: 64) {
       statements.append(
-        Self.eventStatement(some, in: [sequence.text], of: run.key, recovery: run.recovery))
+        Self.eventStatement(
+          some, in: [sequence.text], of: run.key, recovery: run.recovery, session.dialect))
     }
     let eventParts = statements.count
     for some in steps.chunks(of: 64) {
-      statements.append(Self.taskStatement(some, in: [sequence.text], of: run.key, recovery: run.recovery))
+      statements.append(
+        Self.taskStatement(
+          some, in: [sequence.text], of: run.key, recovery: run.recovery, session.dialect))
     }
     let answers = try session.queryAll(statements)
     var found: (events: [String: EventFact], tasks: [String: TaskFact]) = ([:], [:])

@@ -12,6 +12,7 @@ final class Results {
 
   /// What a task left.
   private struct Left {
+    let recovery: Int
     /// The result, if it is short.
     let text: String?
     /// Where it is, if there is one.
@@ -20,8 +21,11 @@ final class Results {
   }
 
   private struct Loop {
+    let recovery: Int
     let number: Int64
     let total: Int
+    /// When it ended, if nothing of it goes on.
+    let overAt: Int64?
   }
 
   private let session: any Session
@@ -40,7 +44,9 @@ final class Results {
   private var values: [Int64: JSONValue] = [:]
 
   /// A result of so many characters is decoded sooner than it is found.
-  private static let short = 64
+  private static let short = 256
+  /// About how many bytes a character of a result takes once it is decoded: that of `[1,1]` several, that of a text one.
+  private static let bytesForCharacter = 16
 
   init(
     session: any Session, run: Int64, recovery: Int, cache: BoundedCache<RunRow, JSONValue>? = nil,
@@ -85,51 +91,62 @@ final class Results {
   }
 
   private func read(_ steps: [String], in sequences: [String], _ places: [Place]) throws {
+    let dialect = session.dialect
+    // Where a text's length is found without reading it.
+    let length = dialect.kind == .postgresql ? "OCTET_LENGTH" : "LENGTH"
+    let text =
+      "(SELECT CASE WHEN \(length)(r.result) <= \(Self.short) THEN r.result END FROM ev_result r WHERE r.run_key = t.run_key AND r.no = t.result_no)"
     let answers = try session.queryAll([
-      """
-      SELECT t.step, t.sequence, CASE WHEN LENGTH(r.result) <= \(Self.short) THEN r.result END, r.no, t.ended_at
-      FROM ev_task t LEFT JOIN ev_result r ON r.run_key = t.run_key AND r.no = t.result_no
-      WHERE t.run_key = \(run) AND t.step IN \(list: steps) AND t.sequence IN \(list: sequences)
-        AND t.recovery <= \(recovery) AND t.status IN ('success', 'failure')
-      ORDER BY t.recovery
-      """,
-      """
-      SELECT name, sequence, no, total FROM ev_loop
-      WHERE run_key = \(run) AND name IN \(list: steps) AND sequence IN \(list: sequences)
-        AND recovery <= \(recovery) ORDER BY recovery
-      """,
+      Placed.select(
+        "t.step, t.sequence, t.recovery, \(text), t.result_no, t.ended_at", from: "ev_task", "step", steps,
+        in: sequences, of: run, "t.recovery <= \(recovery) AND t.status IN ('success', 'failure')", dialect),
+      Placed.select(
+        "t.name, t.sequence, t.recovery, t.no, t.total, CASE WHEN t.in_progress = 0 THEN t.ended_at END",
+        from: "ev_loop", "name", steps, in: sequences, of: run, "t.recovery <= \(recovery)", dialect),
     ])
     for place in places {
       left[place] = .some(nil)
       loops[place] = .some(nil)
     }
-    // The newest recovery comes last, and is what counts.
+    // What counts is the newest recovery.
     for row in answers[0] {
-      left[Place(step: try row.text(0), sequence: try row.text(1))] = Left(
-        text: try row.optionalText(2), number: try row.optionalInteger(3), endedAt: try row.optionalInteger(4)
-      )
+      let place = Place(step: try row.text(0), sequence: try row.text(1))
+      let new = Left(
+        recovery: try row.int(2), text: try row.optionalText(3), number: try row.optionalInteger(4),
+        endedAt: try row.optionalInteger(5))
+      if let known = left[place] ?? nil, known.recovery >= new.recovery { continue }
+      left[place] = new
     }
     for row in answers[1] {
-      loops[Place(step: try row.text(0), sequence: try row.text(1))] = Loop(
-        number: try row.integer(2), total: try row.int(3))
+      let place = Place(step: try row.text(0), sequence: try row.text(1))
+      let new = Loop(
+        recovery: try row.int(2), number: try row.integer(3), total: try row.int(4),
+        overAt: try row.optionalInteger(5))
+      if let known = loops[place] ?? nil, known.recovery >= new.recovery { continue }
+      loops[place] = new
     }
   }
 
   private func value(of left: Left) throws -> JSONValue? {
     if let text = left.text { return JSONText.value(text) }
     guard let number = left.number else { return nil }
-    let row = RunRow(run: run, number: number)
+    let row = RunRow(run: run, number: number, at: left.endedAt ?? 0)
     if let known = values[number] ?? cache?[row] { return known }
     let rows = try session.query("SELECT result FROM ev_result WHERE run_key = \(run) AND no = \(number)")
     guard let text = try rows.first?.text(0) else { return nil }
     let value = JSONText.value(text)
     values[number] = value
-    if left.endedAt.map({ $0 < now }) ?? false { cache?.note(value, for: row, weighing: text.utf8.count) }
+    if left.endedAt.map({ $0 < now }) ?? false {
+      cache?.note(value, for: row, weighing: text.utf8.count * Self.bytesForCharacter)
+    }
     return value
   }
 
   private func list(of step: String, in loop: Loop) throws -> JSONValue {
-    if let known = lists[loop.number] { return known }
+    // What goes on may still have results to come.
+    let row = loop.overAt.flatMap { $0 < now ? RunRow(run: run, number: loop.number, at: $0) : nil }
+    if let known = lists[loop.number] ?? row.flatMap({ cache?[$0] }) { return known }
+    var characters = 0
     var list = [JSONValue](repeating: .null, count: min(loop.total, 1_000_000))
     try session.each(
       """
@@ -141,9 +158,14 @@ final class Results {
       """
     ) { row in
       let position = try row.int(0)
-      if list.indices.contains(position - 1) { list[position - 1] = JSONText.value(try row.text(1)) }
+      let text = try row.text(1)
+      characters += text.utf8.count
+      if list.indices.contains(position - 1) { list[position - 1] = JSONText.value(text) }
     }
     lists[loop.number] = .array(list)
+    if let row {
+      cache?.note(.array(list), for: row, weighing: (characters + list.count * 2) * Self.bytesForCharacter)
+    }
     return .array(list)
   }
 }

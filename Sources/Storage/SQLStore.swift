@@ -12,8 +12,8 @@ public final class SQLStore: RunStore {
   /// What loops over lists go over, so that a claim does not decode the whole list for one item.
   let items = BoundedCache<RunRow, [JSONValue]>(capacity: 16)
   /// Results that are not short, so that a list over which a loop goes is not decoded for each of its tasks; they weigh
-  /// what they have of characters.
-  let results = BoundedCache<RunRow, JSONValue>(capacity: 16 << 20)
+  /// about as many bytes as they take. A step may leave 1 MiB.
+  let results = BoundedCache<RunRow, JSONValue>(capacity: 20 << 20)
   let queues = QueueCache()
   let waiting = Waiters()
   let unfitSchedules = UnfitSchedules()
@@ -66,8 +66,11 @@ public final class SQLStore: RunStore {
   public func close() async { await pool.close() }
 }
 
-/// A row that a run has: its number is not used twice.
+/// A row that a run has. Its number is not used twice, but by a database that was put back to an earlier time: so the
+/// moment belongs to it.
 struct RunRow: Hashable, Sendable {
   let run: Int64
   let number: Int64
+  /// When it came to be as it is.
+  let at: Int64
 }

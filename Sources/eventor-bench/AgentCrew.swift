@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Model
 
-/// Agents at work: processes of the `eventor-agent` beside this program.
+/// Agents at work: processes of the `eventor-agent` beside this program, or of this program itself.
 struct AgentCrew {
   private struct Member {
     let process: Process
@@ -15,13 +15,14 @@ struct AgentCrew {
 
   /// Starts agents that serve `own`, hands them to `body` once all of them serve, and ends them, whatever happened.
   static func with<T>(
-    _ options: AgentOptions, on own: OwnStore, _ body: (AgentCrew) async throws -> T
+    _ options: AgentOptions, _ handling: Handling = .passed, on own: OwnStore,
+    _ body: (AgentCrew) async throws -> T
   ) async throws -> T {
-    let program = try Executables.path(of: "eventor-agent")
+    let program = try Executables.path(of: handling == .locked ? "eventor-bench" : "eventor-agent")
     var members: [Member] = []
     let result: Result<T, any Error>
     do {
-      for number in 1...options.agents { members.append(try launch(program, number, options, own)) }
+      for number in 1...options.agents { members.append(try launch(program, number, options, handling, own)) }
       let crew = AgentCrew(members: members)
       try await crew.awaitService(on: own)
       result = .success(try await body(crew))
@@ -35,17 +36,20 @@ struct AgentCrew {
   }
 
   private static func launch(
-    _ program: String, _ number: Int, _ options: AgentOptions, _ own: OwnStore
+    _ program: String, _ number: Int, _ options: AgentOptions, _ handling: Handling, _ own: OwnStore
   ) throws -> Member {
     let directory = "\(own.directory)/agent-\(number)"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = [
-      "--host", Programs.host, "--instance", "\(number)", "--max-concurrent", "\(options.slots)",
-      "--work-dir", directory + "/work", "--log-dir", directory + "/logs", "--log-level", options.agentLog,
-      "--grace", "1s",
-    ]
+    process.arguments =
+      handling == .locked
+      ? ["crew-agent", "--instance", "\(number)", "--slots", "\(options.slots)", "--directory", directory]
+      : [
+        "--host", Programs.host, "--instance", "\(number)", "--max-concurrent", "\(options.slots)",
+        "--work-dir", directory + "/work", "--log-dir", directory + "/logs", "--log-level", options.agentLog,
+        "--grace", "1s",
+      ]
     process.environment = own.environment
     let log = directory + "/log"
     guard FileManager.default.createFile(atPath: log, contents: nil),
@@ -123,12 +127,13 @@ struct AgentCrew {
   /// - Returns: How long that took from that moment on, in seconds.
   @discardableResult
   static func work(
-    _ options: AgentOptions, on own: OwnStore, every pause: Duration = .milliseconds(5),
+    _ options: AgentOptions, _ handling: Handling = .passed, on own: OwnStore,
+    every pause: Duration = .milliseconds(5),
     prepare: () async throws -> Void
   ) async throws -> Double {
     try await own.store.drain(Programs.host, reason: "all begin at once", within: nil, by: "bench")
     try await prepare()
-    return try await with(options, on: own) { crew in
+    return try await with(options, handling, on: own) { crew in
       let start = ContinuousClock.now
       _ = try await own.store.undrain(Programs.host)
       try await crew.awaitEnds(in: own, every: pause)

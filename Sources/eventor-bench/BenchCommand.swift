@@ -19,6 +19,6 @@ struct BenchCommand: AsyncParsableCommand {
       SpawnBench.self, EnqueueBench.self, ClaimBench.self, ChainBench.self, FanoutBench.self,
       PickupBench.self,
       IdleBench.self, HistoryBench.self, StartupBench.self, LoopBench.self,
-      LibraryBench.self, BloatBench.self, ScaleBench.self,
+      LibraryBench.self, BloatBench.self, ScaleBench.self, CrewAgent.self,
     ])
 }

@@ -42,3 +42,18 @@ struct AgentOptions: ParsableArguments {
     }
   }
 }
+
+/// What becomes of steps that do nothing.
+enum Handling: String, CaseIterable {
+  /// Taken and ended in two transactions, with a lock between them, as steps with an action are: by ``CrewAgent``.
+  case locked
+  /// Ended where an agent comes by them, as `eventor-agent` does it.
+  case passed
+
+  /// Something for each.
+  static func each<T>(_ make: (Handling) async throws -> T) async rethrows -> [(Handling, T)] {
+    var all: [(Handling, T)] = []
+    for handling in allCases { all.append((handling, try await make(handling))) }
+    return all
+  }
+}

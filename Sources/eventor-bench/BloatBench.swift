@@ -74,7 +74,7 @@ struct BloatBench: AsyncParsableCommand {
 
   private func round(on own: OwnStore) async throws -> Round {
     let version = try await own.register(Programs.wide(Self.width))
-    let began = try await AgentCrew.with(crew, on: own) { agents in
+    let began = try await AgentCrew.with(crew, .locked, on: own) { agents in
       try await besideOpenTransaction(on: own) {
         let began = try await own.number("SELECT \(raw: own.dialect.now)")
         try await load(version, agents, own)

@@ -8,7 +8,9 @@ struct FanoutBench: AsyncParsableCommand {
     discussion: """
       A run of one step, a foreach of --n items over a step that does nothing, and one step after all of them; and the \
       same with a tenth of the items. The join is the time from the last end of an item to the end of the step after, \
-      by the database's clock.
+      by the database's clock; none where both are recorded in one transaction. Once with steps that are taken and ended in \
+      two transactions, as those with an action are (locked), and once as steps without one are handled by eventor-agent \
+      (passed).
 
       Floor: the statements that one agent sends for the same run, from a loop in C on one connection.
 
@@ -31,32 +33,37 @@ struct FanoutBench: AsyncParsableCommand {
   }
 
   private func measure(_ place: StorePlace) async throws -> Report {
-    Progress.say("writing down what one agent sends")
-    let transcript = try await InnerAgent.transcript(at: place, slots: crew.slots) {
-      try await prepare(n, $0)
-    }
-    var (large, small, replays): ([Double], [Double], [Double]) = ([], [], [])
-    var joins: [Double] = []
-    for round in 1...options.rounds {
-      Progress.say("round \(round) of \(options.rounds)")
-      large.append(try await fan(n, at: place, &joins))
-      var others: [Double] = []
-      small.append(try await fan(n / 10, at: place, &others))
-      let seconds = try await InnerAgent.replay(
-        transcript, at: place, slots: crew.slots, tasks: n + 2, prepare: { try await prepare(n, $0) })
-      replays.append(Double(n + 2) / seconds)
-    }
     var report = Report("fanout", place, ["n": n, "agents": crew.agents, "slots": crew.slots])
-    let whole = Measure("steps, of \(n) at once", "/s", large)
-    let tenth = Measure("steps, of \(n / 10) at once", "/s", small)
-    let same = Measure("the same statements, 1 connection, in C", "/s", replays)
-    report.add(whole)
-    report.add(tenth)
-    report.add(Measure("statements for each step", "", [Double(transcript.calls.count) / Double(n + 2)]))
-    report.add(Measure("the join after the last end", "ms", joins))
-    report.add(floor: same)
-    report.compare("pace at \(n) to pace at \(n / 10)", whole, to: tenth, bar: "1: linear; join 100 ms")
-    report.compare("steps to the same statements", whole, to: same)
+    for handling in Handling.allCases {
+      Progress.say("writing down what one agent sends: \(handling)")
+      let transcript = try await InnerAgent.transcript(at: place, slots: crew.slots, handling) {
+        try await prepare(n, $0)
+      }
+      var (large, small, replays): ([Double], [Double], [Double]) = ([], [], [])
+      var joins: [Double] = []
+      for round in 1...options.rounds {
+        Progress.say("round \(round) of \(options.rounds): \(handling)")
+        large.append(try await fan(n, handling, at: place, &joins))
+        var others: [Double] = []
+        small.append(try await fan(n / 10, handling, at: place, &others))
+        let seconds = try await InnerAgent.replay(
+          transcript, at: place, slots: crew.slots, tasks: n + 2, prepare: { try await prepare(n, $0) })
+        replays.append(Double(n + 2) / seconds)
+      }
+      let whole = Measure("steps, \(handling), of \(n) at once", "/s", large)
+      let tenth = Measure("steps, \(handling), of \(n / 10) at once", "/s", small)
+      let same = Measure("the statements of steps, \(handling), 1 connection, in C", "/s", replays)
+      report.add(whole)
+      report.add(tenth)
+      report.add(
+        Measure("statements for each step, \(handling)", "", [Double(transcript.calls.count) / Double(n + 2)])
+      )
+      report.add(Measure("the join after the last end, \(handling)", "ms", joins))
+      report.add(floor: same)
+      report.compare(
+        "pace at \(n) to pace at \(n / 10), \(handling)", whole, to: tenth, bar: "1: linear; join 100 ms")
+      report.compare("steps, \(handling), to the same statements", whole, to: same)
+    }
     return report
   }
 
@@ -65,9 +72,11 @@ struct FanoutBench: AsyncParsableCommand {
     try await own.analyze()
   }
 
-  private func fan(_ count: Int, at place: StorePlace, _ joins: inout [Double]) async throws -> Double {
+  private func fan(
+    _ count: Int, _ handling: Handling, at place: StorePlace, _ joins: inout [Double]
+  ) async throws -> Double {
     let (pace, join) = try await OwnStore.with(place) { own in
-      let seconds = try await AgentCrew.work(crew, on: own) { try await prepare(count, own) }
+      let seconds = try await AgentCrew.work(crew, handling, on: own) { try await prepare(count, own) }
       let last = try await own.number("SELECT MAX(ended_at) FROM ev_task WHERE step = 'fan'")
       let end = try await own.number("SELECT MAX(ended_at) FROM ev_task WHERE step = 'join'")
       return (Double(count + 2) / seconds, Double(end - last) / 1000)

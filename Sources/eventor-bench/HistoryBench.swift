@@ -73,7 +73,7 @@ struct HistoryBench: AsyncParsableCommand {
   }
 
   private func work(_ round: Int, on own: OwnStore) async throws -> Double {
-    let seconds = try await AgentCrew.work(crew, on: own) {
+    let seconds = try await AgentCrew.work(crew, .locked, on: own) {
       let version = try await own.register(Programs.wide(Self.width))
       for number in 0..<runs { try await own.submit(version, id: "round-\(round)-\(number)") }
     }

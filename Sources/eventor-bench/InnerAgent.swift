@@ -18,13 +18,16 @@ struct InnerAgent {
 
   /// Enlists at `own`.
   ///
-  /// - Parameter once: Whether it ends when nothing is left to do; else it goes on until its task is cancelled.
-  init(on own: OwnStore, slots: Int, once: Bool = true) async throws {
+  /// - Parameters:
+  ///   - handling: What it does with steps.
+  ///   - once: Whether it ends when nothing is left to do; else it goes on until its task is cancelled.
+  init(on own: OwnStore, slots: Int, _ handling: Handling = .passed, once: Bool = true) async throws {
     let number = try await Self.enlist(on: own, slots: slots)
     recorder = RecordingDriver(Drivers.driver(for: own.url))
     pool = Pool(url: own.url, driver: recorder, size: 5)
     var options = HostAgent.Options(host: Programs.host, logs: own.directory + "/inner-logs")
     options.once = once
+    options.passesEmptySteps = handling == .passed
     agent = HostAgent(
       store: SQLStore(pool: pool, caller: Self.silence), agent: number, executor: NoProcesses(), adopter: nil,
       probe: nil, capacity: Capacity(slots), options: options,
@@ -54,11 +57,11 @@ struct InnerAgent {
 
   /// What it sends for the work that `prepare` makes ready, in a store that is there for that alone.
   static func transcript(
-    at place: StorePlace, slots: Int, prepare: @Sendable (OwnStore) async throws -> Void
+    at place: StorePlace, slots: Int, _ handling: Handling, prepare: @Sendable (OwnStore) async throws -> Void
   ) async throws -> Transcript {
     try await OwnStore.with(place) { own in
       try await prepare(own)
-      return try await InnerAgent(on: own, slots: slots).work()
+      return try await InnerAgent(on: own, slots: slots, handling).work()
     }
   }
 

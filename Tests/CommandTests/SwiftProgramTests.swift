@@ -239,7 +239,11 @@ struct SwiftClusterTests {
       try await world.agent("s1")
       try await world.agent("s2")
       let other = world.path("other")
-      try FileManager.default.copyItem(atPath: Executable.probe, toPath: other)
+      // By another process: what this one has open for writing, a process that is started meanwhile has too for a moment,
+      // and a file that is open for writing can't be started.
+      let copy = try Process.run(URL(fileURLWithPath: "/bin/cp"), arguments: [Executable.probe, other])
+      copy.waitUntilExit()
+      try #require(copy.terminationStatus == 0)
       let same = try await world.probe(["seed", "submit", "--wait", "--installed-at", other]).answer()
       #expect(same.code == 0, "\(same)")
       let file = try FileHandle(forWritingTo: URL(fileURLWithPath: other))

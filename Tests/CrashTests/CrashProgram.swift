@@ -102,6 +102,14 @@ enum CrashProgram {
         + step("last", "after: [turns, fan], \(again)")
   }
 
+  /// Steps without an action before, between and after two that have one.
+  static var passing: String {
+    let again = "retry: {attempts: 50, delay: 0.01}"
+    return "program: passing\nsteps:\n  a: {}\n  b: {after: [a]}\n" + step("p", "after: [b], \(again)")
+      + "  c: {after: [p]}\n  each: {after: [c], foreach: {from: 1, to: 4}, at_once: 2}\n"
+      + "  d: {after: [each, b]}\n" + step("q", "after: [d], \(again)") + "  z: {after: [q]}\n"
+  }
+
   /// One step that runs for `seconds`, and one after it.
   static func two(slow seconds: String) -> String {
     "program: two\nsteps:\n" + step("slow", takes: seconds) + step("next", "after: [slow]")

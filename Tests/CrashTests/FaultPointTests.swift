@@ -43,6 +43,33 @@ struct FaultPointTests {
   }
 }
 
+extension FaultPointTests {
+  /// What ``CrashProgram/passing`` comes to undisturbed.
+  private static let outcomeOfPassing = Report.Outcome(
+    status: "success",
+    tasks: [
+      "a 1: success", "b 1: success", "c 1: success", "d 1: success", "each 1/1: success",
+      "each 1/2: success",
+      "each 1/3: success", "each 1/4: success", "p 1: success", "q 1: success", "z 1: success",
+    ], events: [])
+
+  @Test("and passes each step without an action once", arguments: TestStore.all)
+  func passing(_ kind: TestStore.Kind) async throws {
+    try await World.with(kind) { world in
+      try world.write("passing.yaml", CrashProgram.passing)
+      try world.write("locks.yaml", "lock_for: 150ms\n")
+      for (number, fault) in Fault.whilePassing.enumerated() {
+        try await FaultedRun(
+          world: world, id: "p\(number)", fault: fault, isRecovered: false, file: "passing.yaml",
+          expected: Self.outcomeOfPassing
+        )
+        .check()
+      }
+      try await world.expectConsistent()
+    }
+  }
+}
+
 /// What happens where, and in which situation.
 private struct Fault: CustomStringConvertible {
   enum Action: String, CaseIterable {
@@ -57,6 +84,20 @@ private struct Fault: CustomStringConvertible {
 
   static let all: [Fault] = FaultPoint.allCases.flatMap { point in
     Action.allCases.flatMap { action in times(point).map { Fault(point: point, action: action, time: $0) } }
+  }
+
+  /// Kills in the transactions that pass steps, after the one that submits.
+  static let whilePassing: [Fault] = FaultPoint.allCases.flatMap { point -> [Fault] in
+    let times: [Int] =
+      switch point {
+      case .endBeforeTransition, .endBeforeCommit, .endAfterCommit, .claimBeforeUpdate, .claimAfterUpdate:
+        [1, 2]
+      case .applyBefore, .applyAfterEnds, .applyAfterTasks, .applyAfterRun: [2, 3]
+      case .submitBeforeCommit, .replayBeforeCommit, .adoptBeforeUpdate, .renewBefore, .spawnBefore,
+        .spawnAfter:
+        []
+      }
+    return times.map { Fault(point: point, action: .kill, time: $0) }
   }
 
   /// The first passing, and one in the middle where a run passes more than once.
@@ -77,9 +118,14 @@ private struct FaultedRun {
   let id: String
   let fault: Fault
   let isRecovered: Bool
+  /// The program; nil for ``CrashProgram/small(slow:)``.
+  var file: String?
+  var expected = FaultPointTests.outcomeOfSmall
 
   private var program: String {
-    world.path(fault.point == .renewBefore || fault.point == .adoptBeforeUpdate ? "slow.yaml" : "quick.yaml")
+    file.map { world.path($0) }
+      ?? world.path(
+        fault.point == .renewBefore || fault.point == .adoptBeforeUpdate ? "slow.yaml" : "quick.yaml")
   }
   private var words: [String] {
     ["run", program, "--run-id", id, "--quiet", "--config", world.path("locks.yaml")]
@@ -107,7 +153,6 @@ private struct FaultedRun {
     try await goOn(before, end)
 
     let after = try #require(try await world.report(on: id), "\(context)")
-    let expected = FaultPointTests.outcomeOfSmall
     #expect(after.outcome == expected, "\(context) \(expected.difference(to: after.outcome))")
     let journal = world.journal(of: id)
     #expect(journal.doubled == [], "\(context)")

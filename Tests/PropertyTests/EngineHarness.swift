@@ -4,6 +4,7 @@ import Engine
 import Foundation
 import Model
 import Storage
+import Synchronization
 import TestSupport
 import Testing
 
@@ -15,6 +16,14 @@ struct EngineHarness {
   private let agent: Int64
   /// Whether steps without an action are passed.
   var passes = false
+  /// How many were.
+  let passed = Counter()
+
+  final class Counter: Sendable {
+    private let count = Mutex(0)
+    var sum: Int { count.withLock { $0 } }
+    func add(_ more: Int) { count.withLock { $0 += more } }
+  }
   /// The outcome of a step where it is not the seed's.
   var succeeds: (@Sendable (_ step: String, _ sequence: String, _ recovery: Int, _ attempt: Int) -> Bool)?
 
@@ -54,6 +63,7 @@ struct EngineHarness {
       #expect(advance.superseded.isEmpty)
       ends = []
       held += advance.claims
+      passed.add(advance.passed.count)
       if advance.status.isOver && held.isEmpty { return }
       if order.chance(15) { try await checkReasons(run, held) }
       if held.isEmpty {

@@ -193,4 +193,102 @@ struct PassingTests {
       try await world.expectSound()
     }
   }
+
+  @Test("a paused run passes nothing, and all of it once it is resumed", arguments: TestStore.all)
+  func paused(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let run = try await world.start(
+        """
+        steps:
+          p: {run: [x]}
+          gate: {after: [p]}
+          each: {after: [p], foreach: {from: 1, to: 3}}
+          z: {after: [gate, each]}
+        """)
+      let worker = try await world.worker()
+      let first = try await advance(worker, run)
+      try await world.store.pause(run, by: "tester")
+      let second = try await advance(worker, run, ends: first.claims)
+      #expect(second.passed.isEmpty && second.claims.isEmpty && second.status == .paused)
+      #expect(try await advance(worker, run).passed.isEmpty)
+      #expect(try await world.statuses(run)["gate/1"] == .ready)
+      try await world.store.resume(run, by: "tester")
+      let last = try await advance(worker, run)
+      #expect(last.status == .success && last.passed.count == 5)
+      try await world.expectSound()
+    }
+  }
+
+  @Test(
+    "a long loop of them goes on beside a backlog, of its own host or of one that is away",
+    arguments: TestStore.all, ["s1", "s2"])
+  func backlog(kind: TestStore.Kind, host: String) async throws {
+    try await withWorld(kind) { world in
+      let run = try await world.submit(
+        world.register(
+          """
+          config: {default_host: s1}
+          steps:
+            p: {run: [x]}
+            many: {host: \(host), run: [x], priority: -1, foreach: {from: 1, to: 600}, at_once: 0}
+            l: {after: [p], foreach: {from: 1, to: 1200}}
+            z: {after: [l], priority: 1, run: [x]}
+          """), isStandalone: false, isUnpinned: false)
+      let worker = try await world.worker("w", host: "s1")
+      var ends: [Claim] = []
+      var rounds = 0
+      while try await world.statuses(run)["z/1"] == nil {
+        rounds += 1
+        try #require(rounds < 20, "z is not reached")
+        ends = try await advance(worker, run, ends: ends, slots: 2, queues: ["h:s1"]).claims
+      }
+    }
+  }
+
+  @Test("resuming a run whose loop is to be opened further has somebody come by", arguments: TestStore.all)
+  func resumed(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let run = try await world.submit(
+        world.register(
+          "config: {default_host: s1}\nsteps: {l: {run: [x], foreach: {from: 1, to: 3000}, at_once: 0}}"),
+        isStandalone: false, isUnpinned: false)
+      let worker = try await world.worker("w", host: "s1")
+      var claims = try await advance(worker, run, slots: 500, queues: ["h:s1"]).claims
+      try await world.store.pause(run, by: "tester")
+      claims = try await advance(worker, run, ends: claims, slots: 0, queues: ["h:s1"]).claims
+      #expect(try await world.count("ev_run", where: "wake_at IS NULL") == 1)
+      try await world.store.resume(run, by: "tester")
+      #expect(try await world.count("ev_run", where: "wake_at IS NOT NULL") == 1)
+    }
+  }
+
+  @Test("a foreach over the results of one that was passed has as many iterations", arguments: TestStore.all)
+  func resultsOfPassed(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let run = try await world.start(
+        """
+        steps:
+          p: {run: [x]}
+          a: {after: [p], foreach: [x, y, z]}
+          b: {after: [a], foreach: "${steps.a.result}", at_once: 0}
+        """)
+      let worker = try await world.worker()
+      let first = try await advance(worker, run)
+      let last = try await advance(worker, run, ends: first.claims)
+      #expect(last.status == .success)
+      #expect(last.passed.map(\.name).filter { $0.hasPrefix("b/") }.sorted() == ["b/1/1", "b/1/2", "b/1/3"])
+    }
+  }
+
+  @Test("the history tells of one entry with the token of its taking", arguments: TestStore.all)
+  func history(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let run = try await world.start("steps: {a: {}, b: {after: [a]}}")
+      _ = try await advance(try await world.worker(), run)
+      let entries = try await world.store.history(of: run, after: 0).records.map(\.entry)
+        .filter { $0.subject == .task && $0.to == "success" }
+      #expect(entries.map(\.name) == ["a", "b"] && entries.map(\.from) == ["ready", ""])
+      #expect(entries.allSatisfy { $0.token == 1 && $0.actor == "here" })
+    }
+  }
 }

@@ -18,6 +18,8 @@ public final class HostAgent: Sendable {
     public var lockFor: TimeSpan
     /// About how often an idle agent looks for work.
     public var poll: Duration
+    /// Whether it ends steps without an action where it comes by them, instead of taking them; only measurements don't.
+    public var passesEmptySteps = true
     /// Whether it ends once nothing is ready.
     public var once = false
     /// How long running steps are waited for at the end, before they are handed over.

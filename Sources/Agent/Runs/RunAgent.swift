@@ -163,14 +163,16 @@ public final class RunAgent: Sendable {
       run: run, agent: agent, ends: state.ends,
       slots: isTaking ? max(0, options.slots - state.running.count) : 0,
       lockFor: options.lockFor, host: options.pinnedTo, localHost: options.localHost, passesEmptySteps: true)
+    let keys = state.endedKeys
     let advance = try await throughOutages(&state) { try await self.store.advance(request) }
-    executor.recorded(state.endedKeys)
+    executor.recorded(keys)
     for number in advance.superseded {
       log.warning(
         "end not recorded: the task was taken over", metadata: ["run": "\(run)", "task": "\(number)"])
     }
-    state.ends = []
-    state.endedKeys = []
+    // Others may have come while the store was away.
+    state.ends.removeFirst(request.ends.count)
+    state.endedKeys.removeFirst(keys.count)
     state.context = advance.context
     for claim in advance.passed {
       log.debug("step ended", metadata: metadata(claim))

@@ -32,7 +32,7 @@ extension RunHandle {
         let isOver = try await connection.store.glance(at: id).status.isOver
         let news = try await connection.store.history(of: id, after: last)
         last = news.last
-        for record in news.records { if let event = RunEvent(record) { feed.yield(event) } }
+        for record in news.records { for event in RunEvent.all(of: record) { feed.yield(event) } }
         if isOver { break }
         try await Task.sleep(for: .milliseconds(500))
       }
@@ -45,14 +45,17 @@ extension RunHandle {
 }
 
 extension RunEvent {
-  /// What the history says; nil for what is no start or end of a step.
-  fileprivate init?(_ record: HistoryRecord) {
+  /// What the history says of starts and ends of steps.
+  fileprivate static func all(of record: HistoryRecord) -> [RunEvent] {
     let entry = record.entry
-    guard entry.subject == .task, let status = TaskStatus(rawValue: entry.to) else { return nil }
-    let isStart = status == .running
+    guard entry.subject == .task, let status = TaskStatus(rawValue: entry.to) else { return [] }
+    // One without an action is taken and ended in one; what was ended by hand has no token of its attempt.
+    let isPassed =
+      status == .success && entry.token == entry.attempt && entry.from != TaskStatus.running.rawValue
+    let isStart = status == .running || isPassed
     let step = Step(
       name: entry.name, sequence: entry.sequence, attempt: entry.attempt, host: isStart ? entry.actor : nil)
-    guard isStart || status.isOver else { return nil }
-    self = isStart ? .started(step) : .ended(step, status: status, message: nil)
+    return (isStart ? [.started(step)] : [])
+      + (status.isOver ? [.ended(step, status: status, message: nil)] : [])
   }
 }
