@@ -316,6 +316,13 @@ struct HostAgentLoop {
     if queues == self.queues { horizon = look.horizon }
     // Somebody has asked for a look while this one was under way.
     let isWanted = nextLook <= now
+    // Before what it shows is taken or not: one that drains no more need not look again.
+    if look.isDraining != (hostDrain != nil), look.isDraining {
+      hostDrain = Drain(
+        host: options.host, reason: "", by: "", at: Timestamp(microseconds: 0), deadline: nil)
+    } else if !look.isDraining {
+      hostDrain = nil
+    }
     if isTaking {
       readyList.replace(with: look.candidates, limit: look.limit, at: now)
     } else {
@@ -330,12 +337,6 @@ struct HostAgentLoop {
     if look.hasNewQueues { wantedChores.insert(.queues) }
     if let next = look.nextSensor, next <= 0 { wantedChores.insert(.sensors) }
     if let next = look.nextFiring, next <= 0 { wantedChores.insert(.schedules) }
-    if look.isDraining != (hostDrain != nil), look.isDraining {
-      hostDrain = Drain(
-        host: options.host, reason: "", by: "", at: Timestamp(microseconds: 0), deadline: nil)
-    } else if !look.isDraining {
-      hostDrain = nil
-    }
     isIdle = look.candidates.isEmpty && look.due.isEmpty && !look.hasNewQueues && !look.hasExpired
     idleLooks = isIdle ? min(idleLooks + 1, Self.mostIdleLooks) : 0
     // A busy agent is told by its own ends what else there is; an idle one asks less and less often.

@@ -24,7 +24,8 @@ extension HostAgent {
       let advance = try await self.store.advance(
         AdvanceRequest(
           run: run, agent: self.agent, ends: ends, slots: slots, lockFor: self.options.lockFor, host: nil,
-          queues: queues, localHost: self.options.host, waits: waits, passesEmptySteps: self.options.passesEmptySteps))
+          queues: queues, localHost: self.options.host, waits: waits,
+          passesEmptySteps: self.options.passesEmptySteps))
       return AdvanceReply(
         run: run, granted: slots, isShare: isShare, endedKeys: keys, asked: asked, askedSinceBoot: sinceBoot,
         advance: advance, wasRepeated: attempt > 0)
