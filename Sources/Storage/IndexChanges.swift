@@ -27,17 +27,11 @@ enum IndexChanges {
     ]
   }
 
-  static let ofRuns = Migration(number: 6, name: "what PostgreSQL goes by") { d in
+  static let ofRuns = Migration(number: 6, name: "runs that are being stopped") { d in
     guard d.kind == .postgresql else { return [] }
-    // Most runs are short, and some are not. By the average, reading all of a run and dropping what was not asked for looks
-    // cheaper than looking 64 tasks up: so it is told that there are two runs. It holds from the next ANALYZE on, which the
-    // server does by itself.
-    let tables = [
-      "ev_task", "ev_event", "ev_iteration", "ev_loop", "ev_result", "ev_attempt", "ev_output", "ev_hold",
-    ]
-    return tables.map { "ALTER TABLE \($0) ALTER COLUMN run_key SET (n_distinct = 2)" } + [
-      // By their state, looks would go over what runs that are long over have left in the index while a transaction that
-      // began before their end is open. It comes last, as it keeps writers of runs waiting until the end of the transaction.
+    // By their state, looks would go over what runs that are long over have left in the index while a transaction that
+    // began before their end is open.
+    return [
       """
       CREATE INDEX IF NOT EXISTS ev_run_stopping ON ev_run (run_key) WHERE status = 'running' AND verdict IS NOT NULL
       """
