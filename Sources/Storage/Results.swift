@@ -11,7 +11,7 @@ final class Results {
   }
 
   /// What a task left.
-  private struct Left {
+  private struct Left: OfRecovery {
     let recovery: Int
     /// The result, if it is short.
     let text: String?
@@ -20,7 +20,7 @@ final class Results {
     let endedAt: Int64?
   }
 
-  private struct Loop {
+  private struct Loop: OfRecovery {
     let recovery: Int
     let number: Int64
     let total: Int
@@ -108,23 +108,28 @@ final class Results {
       left[place] = .some(nil)
       loops[place] = .some(nil)
     }
-    // What counts is the newest recovery.
     for row in answers[0] {
       let place = Place(step: try row.text(0), sequence: try row.text(1))
-      let new = Left(
+      let found = Left(
         recovery: try row.int(2), text: try row.optionalText(3), number: try row.optionalInteger(4),
         endedAt: try row.optionalInteger(5))
-      if let known = left[place] ?? nil, known.recovery >= new.recovery { continue }
-      left[place] = new
+      Self.keepNewest(found, at: place, in: &left)
     }
     for row in answers[1] {
       let place = Place(step: try row.text(0), sequence: try row.text(1))
-      let new = Loop(
+      let found = Loop(
         recovery: try row.int(2), number: try row.integer(3), total: try row.int(4),
         overAt: try row.optionalInteger(5))
-      if let known = loops[place] ?? nil, known.recovery >= new.recovery { continue }
-      loops[place] = new
+      Self.keepNewest(found, at: place, in: &loops)
     }
+  }
+
+  /// What counts is the newest recovery.
+  private static func keepNewest<Found: OfRecovery>(
+    _ found: Found, at place: Place, in known: inout [Place: Found?]
+  ) {
+    if let other = known[place] ?? nil, other.recovery >= found.recovery { return }
+    known[place] = found
   }
 
   private func value(of left: Left) throws -> JSONValue? {
@@ -168,4 +173,9 @@ final class Results {
     }
     return .array(list)
   }
+}
+
+/// Something of a run that each recovery may have anew.
+private protocol OfRecovery {
+  var recovery: Int { get }
 }
