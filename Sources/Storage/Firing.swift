@@ -33,14 +33,18 @@ extension SQLStore {
   }
 
   /// The moment at which something may be due, as a query of one number. The clock is asked in a query of its own:
-  /// PostgreSQL would not look up in an index what may change from row to row.
+  /// PostgreSQL would not look up in an index what may change from row to row. With an OFFSET it looks runs up one by one,
+  /// where it would go over all that ever went on.
   func nextFiring(_ d: Dialect) -> SQL {
     """
-    SELECT MIN(CASE WHEN r.run_key IS NULL THEN s.due_at ELSE (SELECT \(raw: d.now)) + \(Self.recheck) END)
-    FROM ev_schedule s LEFT JOIN ev_run r ON r.run_key = s.awaits AND r.status IN ('running', 'paused')
-    WHERE s.due_at IS NOT NULL\(unfitSchedules.exclusion)
+    SELECT MIN(CASE WHEN \(raw: Self.isAwaiting) THEN (SELECT \(raw: d.now)) + \(Self.recheck) ELSE s.due_at END)
+    FROM ev_schedule s WHERE s.due_at IS NOT NULL\(unfitSchedules.exclusion)
     """
   }
+
+  private static let isAwaiting = """
+    EXISTS (SELECT 1 FROM ev_run r WHERE r.run_key = s.awaits AND r.status IN ('running', 'paused') LIMIT 1 OFFSET 0)
+    """
 
   /// Schedules that are due, the longest due first.
   private func dueSchedules(limit: Int) async throws -> [(key: Int64, program: String, name: String)] {
@@ -49,8 +53,7 @@ extension SQLStore {
         """
         SELECT s.schedule_key, s.program, s.name FROM ev_schedule s
         WHERE s.due_at <= (SELECT \(raw: session.dialect.now))\(self.unfitSchedules.exclusion)
-          AND (s.awaits IS NULL OR NOT EXISTS
-            (SELECT 1 FROM ev_run r WHERE r.run_key = s.awaits AND r.status IN ('running', 'paused')))
+          AND NOT \(raw: Self.isAwaiting)
         ORDER BY s.due_at, s.schedule_key LIMIT \(max(0, limit))
         """
       ).map { (try $0.integer(0), try $0.text(1), try $0.text(2)) }

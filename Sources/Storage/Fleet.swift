@@ -16,6 +16,12 @@ enum Fleet {
     """
   }
 
+  /// Whether the run in the row called `alias` is being stopped: nothing of it starts any more, and what runs is ended. Index on
+  /// PostgreSQL: ev_run_stopped.
+  static func isStopping(_ alias: String) -> String {
+    "\(alias).status IN ('running', 'paused') AND \(alias).verdict IS NOT NULL"
+  }
+
   /// Whether the agent in the row called `alias` reports in time.
   static func isLive(_ alias: String, _ dialect: Dialect) -> String {
     """

@@ -37,4 +37,26 @@ enum IndexChanges {
       """
     ]
   }
+
+  static let ofLooks = Migration(number: 7, name: "indexes of looks") { d in
+    guard d.kind != .mysql else { return [] }
+    // Whoever asks for what is ready in a queue, and says nothing of `open`, can have it by this index alone: by that of the
+    // tasks of a run, which is as short while nothing is ready, looks would go over what all runs have left in it.
+    let ofTasks = [
+      "DROP INDEX IF EXISTS ev_task_queued",
+      """
+      CREATE INDEX IF NOT EXISTS ev_task_queued ON ev_task (queue, ordering, ready_at, run_key, no)
+      WHERE status = 'ready' AND queue IS NOT NULL
+      """,
+    ]
+    guard d.kind == .postgresql else { return ofTasks }
+    return ofTasks + [
+      "DROP INDEX IF EXISTS ev_run_stopping",
+      // Word for word `Fleet.isStopping`.
+      """
+      CREATE INDEX IF NOT EXISTS ev_run_stopped ON ev_run (run_key)
+      WHERE status IN ('running', 'paused') AND verdict IS NOT NULL
+      """,
+    ]
+  }
 }

@@ -5,7 +5,8 @@ import Model
 /// What an idle agent asks, once a poll: everything it could do, in one statement.
 ///
 /// Each part is served by an index and bounded, so that a look costs the same however much history there is. Indexes:
-/// ev_task_queued (one short range for each queue), ev_run_waking, ev_task_held, ev_task_expiring.
+/// ev_task_queued (one short range for each queue), ev_run_waking, ev_task_held, ev_task_expiring. No part begins with what
+/// runs or tasks are by their state: while some transaction stays open, that has entries of all that have ended.
 extension SQLStore {
   private enum Kind: Int {
     case now = 0
@@ -32,8 +33,6 @@ extension SQLStore {
   ) -> SQL {
     // A subquery: PostgreSQL evaluates it once, where the bare clock would be asked for every row.
     let now: SQL = "(SELECT \(raw: d.now))"
-    // MySQL would begin with the few runs, and sort all tasks that are ready; by the queue it reads as many as it shows.
-    let inOrder = d.kind == .mysql ? "STRAIGHT_JOIN" : "JOIN"
     var parts: [SQL] = []
     if limit > 0 {
       for (position, queue) in queues.names.enumerated() {
@@ -43,9 +42,8 @@ extension SQLStore {
             """
             SELECT \(raw: String(Kind.candidate.rawValue + position)) AS kind, r.id AS id, t.ready_at AS moment,
               t.ordering AS place FROM ev_task t
-            \(raw: inOrder) ev_run r ON r.run_key = t.run_key
-            WHERE t.queue = \(queue) AND t.open = 1 AND t.status = 'ready'\(range) AND r.status = 'running'
-              AND r.stopped = 0
+            \(raw: run(of: "t", "r.status = 'running' AND r.stopped = 0", d))
+            WHERE t.queue = \(queue) AND t.status = 'ready'\(range)
             ORDER BY t.ordering, t.ready_at, t.run_key, t.no LIMIT \(raw: String(limit))
             """)
         }
@@ -54,8 +52,9 @@ extension SQLStore {
       parts.append(
         """
         SELECT 3 AS kind, r.id AS id, MIN(k.since) AS moment, MIN(k.ordering) AS place FROM ev_resource x
-        JOIN ev_ticket k ON k.resource_key = x.resource_key JOIN ev_run r ON r.run_key = k.run_key
-        WHERE x.used < x.capacity AND k.queue IN \(list: queues.names) AND r.status = 'running' AND r.stopped = 0
+        JOIN ev_ticket k ON k.resource_key = x.resource_key
+        \(raw: run(of: "k", "r.status = 'running' AND r.stopped = 0", d))
+        WHERE x.used < x.capacity AND k.queue IN \(list: queues.names)
         GROUP BY r.id ORDER BY place, moment LIMIT \(Self.mostDue)
         """)
     }
@@ -64,16 +63,12 @@ extension SQLStore {
       SELECT 2 AS kind, id, wake_at AS moment, 0 AS place FROM ev_run
       WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT \(Self.mostDue)
       """)
+    parts.append(stopped(agent, now, d))
     parts.append(
       """
-      SELECT DISTINCT 4 AS kind, r.id AS id, 0 AS moment, 0 AS place FROM ev_task t JOIN ev_run r ON r.run_key = t.run_key
-      WHERE t.holder = \(agent) AND t.lock_until > \(now) AND r.verdict IS NOT NULL
-      """)
-    parts.append(
-      """
-      SELECT 5 AS kind, r.id AS id, 0 AS moment, 0 AS place FROM ev_follow f JOIN ev_run r ON r.run_key = f.run_key
-      WHERE f.until_at > \(now) AND EXISTS
-        (SELECT 1 FROM ev_task t WHERE t.run_key = f.run_key AND t.holder = \(agent) AND t.lock_until > \(now))
+      SELECT 5 AS kind, r.id AS id, 0 AS moment, 0 AS place FROM ev_follow f
+      \(raw: run(of: "f", "1 = 1", d))
+      WHERE f.until_at > \(now) AND \(hasHeld("f", by: agent, now))
       """)
     parts.append(
       """
@@ -83,10 +78,10 @@ extension SQLStore {
       """)
     parts.append(
       """
-      SELECT 6 AS kind, '' AS id, t.lock_until AS moment, 0 AS place FROM ev_run r
-      JOIN ev_task t ON t.run_key = r.run_key
-      WHERE r.status = 'running' AND r.verdict IS NOT NULL AND r.standalone = 0 AND t.open = 1
-        AND t.status = 'running' AND t.lock_until < \(now) LIMIT 1
+      SELECT 6 AS kind, '' AS id, 0 AS moment, 0 AS place FROM ev_run r
+      WHERE \(raw: Fleet.isStopping("r")) AND r.standalone = 0 AND EXISTS
+        (SELECT 1 FROM ev_task t WHERE t.run_key = r.run_key AND t.open = 1 AND t.status = 'running'
+          AND t.lock_until < \(now) LIMIT 1 OFFSET 0) LIMIT 1
       """)
     parts.append("SELECT 7 AS kind, '' AS id, (\(nextFiring(d))) AS moment, 0 AS place")
     parts.append(
@@ -107,6 +102,45 @@ extension SQLStore {
     return sql
   }
 
+  /// Joins the run of a task or a ticket, where that fulfils `condition`.
+  ///
+  /// Differs by necessity: MySQL would begin with the few runs, and sort all tasks that are ready, and PostgreSQL with
+  /// all that were ever in such a state. By the task as many runs are read as are shown.
+  private func run(of alias: String, _ condition: String, _ d: Dialect) -> String {
+    switch d.kind {
+    case .postgresql:
+      "CROSS JOIN LATERAL (SELECT id FROM ev_run r WHERE r.run_key = \(alias).run_key AND \(condition) OFFSET 0) r"
+    case .mysql: "STRAIGHT_JOIN ev_run r ON r.run_key = \(alias).run_key AND \(condition)"
+    case .sqlite: "CROSS JOIN ev_run r ON r.run_key = \(alias).run_key AND \(condition)"
+    }
+  }
+
+  /// Runs that are being stopped while the agent holds tasks of theirs.
+  ///
+  /// Differs by necessity: PostgreSQL, which would go over what all tasks ever held by anybody have left, begins with those
+  /// runs, of which it has an index; the others with the tasks that the agent holds.
+  private func stopped(_ agent: Int64, _ now: SQL, _ d: Dialect) -> SQL {
+    guard d.kind == .postgresql else {
+      return """
+        SELECT DISTINCT 4 AS kind, r.id AS id, 0 AS moment, 0 AS place FROM ev_task t
+        \(raw: run(of: "t", Fleet.isStopping("r"), d)) WHERE t.holder = \(agent) AND t.lock_until > \(now)
+        """
+    }
+    return """
+      SELECT 4 AS kind, r.id AS id, 0 AS moment, 0 AS place FROM ev_run r
+      WHERE \(raw: Fleet.isStopping("r")) AND \(hasHeld("r", by: agent, now))
+      """
+  }
+
+  /// Whether an agent holds a task of a run; by what runs in that run. Terms that no index serves keep the planner from what
+  /// the agent holds, or held, elsewhere, and so does the OFFSET from doing it for all runs at once.
+  private func hasHeld(_ alias: String, by agent: Int64, _ now: SQL) -> SQL {
+    """
+    EXISTS (SELECT 1 FROM ev_task t WHERE t.run_key = \(raw: alias).run_key AND t.open = 1 AND t.status = 'running'
+      AND COALESCE(t.holder, 0) = \(agent) AND COALESCE(t.lock_until, 0) > \(now) LIMIT 1 OFFSET 0)
+    """
+  }
+
   /// The parts of a queue in which tasks are looked for: with a horizon one for each side of the default priority, whose
   /// place is 0, and one for that.
   private func ranges(_ horizon: LookHorizon, _ queues: AgentQueues) -> [SQL] {
@@ -115,8 +149,11 @@ extension SQLStore {
     return [" AND t.ordering < 0", " AND t.ordering = 0 AND t.ready_at >= \(ready)", " AND t.ordering > 0"]
   }
 
-  /// How long before it was begun a look may have missed what was under way, in microseconds.
-  private static let lookMargin: Int64 = 30_000_000
+  /// How long before it was begun a look may have missed what was under way, in microseconds. What takes longer than the
+  /// shorter of the two is seen by the next look that keeps the longer one.
+  private static let margins: (short: Int64, long: Int64) = (2_000_000, 30_000_000)
+  /// How long the shorter margin is kept, in microseconds.
+  private static let widensEvery: Int64 = 5_000_000
 
   private func look(
     _ rows: [Row], _ queues: AgentQueues, _ limit: Int, _ horizon: LookHorizon
@@ -156,10 +193,13 @@ extension SQLStore {
       }
     }
     look.horizon = horizon
-    if !look.hasExpired { look.horizon.expired = now - Self.lookMargin }
+    let widens = horizon.widenedAt.map { now < $0 || now - $0 >= Self.widensEvery } ?? true
+    if widens { look.horizon.widenedAt = now }
+    let margin = widens ? Self.margins.long : Self.margins.short
+    if !look.hasExpired { look.horizon.expired = now - margin }
     // Where the limit cut off what is of the default priority, it is not known how old that is.
     if limit > 0, seen.allSatisfy({ $0.count < limit || $0.oldest != nil }) {
-      look.horizon.ready = min(now, seen.compactMap(\.oldest).min() ?? now) - Self.lookMargin
+      look.horizon.ready = min(now, seen.compactMap(\.oldest).min() ?? now) - margin
     }
     candidates.sort { ($0.place, $0.since) < ($1.place, $1.since) }
     for candidate in candidates.prefix(limit) {

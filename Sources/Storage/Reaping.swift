@@ -23,7 +23,7 @@ extension SQLStore {
           """
           SELECT r.id, t.no, t.fence, a.host, a.pid, a.lock_for FROM ev_run r JOIN ev_task t ON t.run_key = r.run_key
           JOIN ev_agent a ON a.agent_key = t.holder
-          WHERE r.status = 'running' AND r.verdict IS NOT NULL AND r.standalone = 0 AND t.open = 1
+          WHERE \(raw: Fleet.isStopping("r")) AND r.standalone = 0 AND t.open = 1
             AND t.status = 'running' AND t.kept = 1 AND t.lock_until < \(raw: session.dialect.now)
           ORDER BY t.run_key, t.no LIMIT 200
           """

@@ -53,6 +53,7 @@ struct LoopBench: AsyncParsableCommand {
     var report = Report(store: "\(url.kind)", workers: workers, n: n, batch: batch)
     for round in 1...repeats {
       Progress.say("round \(round) of \(repeats)")
+      report.together.append(try await measure(url) { try await $0.turnAllTogether() })
       report.turn.append(try await measure(url) { try await $0.turnAll(combined: true) })
       report.getAndDid.append(try await measure(url) { try await $0.turnAll(combined: false) })
       if let python, url.kind == .mysql {
@@ -82,6 +83,7 @@ struct LoopBench: AsyncParsableCommand {
     let workers: Int
     let n: Int
     let batch: Int
+    var together: [Double] = []
     var turn: [Double] = []
     var getAndDid: [Double] = []
     var doloop: [Double] = []
@@ -92,8 +94,9 @@ struct LoopBench: AsyncParsableCommand {
       }
       return Summary(
         bench: "loop", store: store, workers: workers, n: n, batch: batch,
-        turn: turn.map { $0.rounded() }, getAndDid: getAndDid.map { $0.rounded() },
-        doloop: doloop.map { $0.rounded() }, ratioOfTurn: ratio(turn), ratioOfGetAndDid: ratio(getAndDid))
+        together: together.map { $0.rounded() }, turn: turn.map { $0.rounded() },
+        getAndDid: getAndDid.map { $0.rounded() }, doloop: doloop.map { $0.rounded() },
+        ratioOfTogether: ratio(together), ratioOfTurn: ratio(turn), ratioOfGetAndDid: ratio(getAndDid))
     }
   }
 
@@ -104,9 +107,11 @@ struct LoopBench: AsyncParsableCommand {
     let workers: Int
     let n: Int
     let batch: Int
+    let together: [Double]
     let turn: [Double]
     let getAndDid: [Double]
     let doloop: [Double]
+    let ratioOfTogether: Double?
     let ratioOfTurn: Double?
     let ratioOfGetAndDid: Double?
 
@@ -117,6 +122,7 @@ struct LoopBench: AsyncParsableCommand {
         return "\(name): \(String(format: "%.0f", values.median)) ids/s\(times) (\(all))"
       }
       var lines = ["\(store), \(workers) workers, \(n) ids, batches of \(batch)"]
+      lines.append(line("all workers of one process together", together, ratioOfTogether))
       lines.append(line("did and get in one transaction", turn, ratioOfTurn))
       lines.append(line("get, then did", getAndDid, ratioOfGetAndDid))
       if !doloop.isEmpty { lines.append(line("doloop 1.0.0", doloop, nil)) }

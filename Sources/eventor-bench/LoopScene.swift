@@ -73,6 +73,31 @@ struct LoopScene {
     return seconds
   }
 
+  /// Seconds that our workers take for one turn of all ids, going together.
+  func turnAllTogether() async throws -> Double {
+    let pool = Self.pool(url)
+    let turns = SharedTurns(try await UpdateLoop(named: name, in: pool))
+    let started = ContinuousClock.now
+    let total = try await withThrowingTaskGroup(of: Int.self) { [batch] group in
+      for _ in 0..<workers {
+        group.addTask {
+          var count = 0
+          var ids: [LoopID] = try await turns.turn(did: [], get: batch)
+          while !ids.isEmpty {
+            count += ids.count
+            ids = try await turns.turn(did: ids, get: batch)
+          }
+          return count
+        }
+      }
+      return try await group.reduce(0, +)
+    }
+    let seconds = (ContinuousClock.now - started) / .seconds(1)
+    await pool.close()
+    try expect(total)
+    return seconds
+  }
+
   /// Seconds that doloop's workers take, each a process of its own; their start is not counted.
   func turnAllByDoloop(python: String) async throws -> Double {
     let crew = try DoloopCrew(python: python, url: url, table: name, workers: workers, batch: batch)

@@ -52,6 +52,44 @@ struct LoopRunTests {
     }
   }
 
+  @Test(
+    "several workers run their commands at the same time, and are stopped together", arguments: TestStore.all)
+  func workers(kind: TestStore.Kind) async throws {
+    try await World.with(kind) { world in
+      try await fill(world, 24)
+      // Each waits until it has seen two more of its kind.
+      let answer = try await world.run(
+        "loop", "run", "l", "--batch", "2", "--workers", "3", "--json", "--", "sh", "-c",
+        "touch here.$$; while [ $(ls here.* | wc -l) -lt 3 ]; do sleep 0.02; done; cat > part.$$; cat part.$$ >> seen"
+      )
+      #expect(answer.code == 0, "\(answer)")
+      let tally = try answer.decoded(as: RunTally.self)
+      #expect(tally.updated == 24 && tally.batches >= 12 && tally.failed == 0, "\(tally)")
+      #expect(world.lines("seen").sorted() == (1...24).map(String.init).sorted())
+      #expect(try await world.run("loop", "stats", "l", "--json").stdout.contains("\"locked\": 0"))
+
+      let call = try world.start([
+        "loop", "run", "l", "--batch", "2", "--workers", "3", "--min-loop-time", "0", "--", "sh", "-c",
+        "touch began.$$; sleep 600",
+      ])
+      try await until("all have begun") {
+        let names = try? FileManager.default.contentsOfDirectory(atPath: world.path("."))
+        return names?.count { $0.hasPrefix("began.") } == 3
+      }
+      call.signal(SIGTERM)
+      try await until("it says so") { call.stderr.contains("finishing the batches; once more to stop them") }
+      call.signal(SIGTERM)
+      #expect(await call.answer().code == 6)
+      for wrong in ["0", "-1", "257"] {
+        let refused = try await world.run(
+          "loop", "run", "l", "--batch", "2", "--workers", wrong, "--", "true")
+        #expect(
+          refused.code == 2 && refused.stderr.hasPrefix("error: --workers \(wrong); from 1 to 256 "),
+          "\(refused)")
+      }
+    }
+  }
+
   @Test("a batch that fails stays locked; the exit code tells", arguments: TestStore.all)
   func failing(kind: TestStore.Kind) async throws {
     try await World.with(kind) { world in

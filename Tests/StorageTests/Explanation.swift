@@ -85,3 +85,32 @@ struct Explanation {
     }
   }
 }
+
+extension Explanation {
+  /// What is done whatever the values are, as sessions on PostgreSQL have it; SQLite and PostgreSQL.
+  static func plan(of sql: SQL, _ session: any Session) throws -> [String] {
+    if session.dialect.kind == .sqlite {
+      return try session.query(SQL(text: "EXPLAIN QUERY PLAN " + sql.text, values: sql.values)).map {
+        try $0.text(3)
+      }
+    }
+    var (text, count) = ("", 0)
+    for character in sql.text.replacing("`", with: "\"") {
+      if character == "?" { count += 1 }
+      text += character == "?" ? "$\(count)" : String(character)
+    }
+    try session.executeScript("PREPARE looked AS \(text)")
+    let literals = sql.values.map { value in
+      switch value {
+      case .text(let text): "'\(text.replacing("'", with: "''"))'"
+      case .integer(let number): "\(number)"
+      default: "NULL"
+      }
+    }
+    let lines = try session.query(
+      SQL(text: "EXPLAIN EXECUTE looked" + (literals.isEmpty ? "" : "(\(literals.joined(separator: ", ")))"))
+    ).map { try $0.text(0) }
+    try session.executeScript("DEALLOCATE looked")
+    return lines
+  }
+}

@@ -34,7 +34,7 @@ struct LongRunTests {
       var lookUps = 0
       for sql in statements where sql.text.contains("s.column1") {
         lookUps += 1
-        let lines = try await world.pool.run { try Self.plan(of: sql, $0) }
+        let lines = try await world.pool.run { try Explanation.plan(of: sql, $0) }
         let bad = lines.filter { line in
           kind == .postgresql
             ? line.contains("Filter:") && (line.contains("no = ANY") || line.contains("sequence = "))
@@ -45,33 +45,6 @@ struct LongRunTests {
       }
       #expect(lookUps > 4, "\(lookUps) of \(statements.count)")
     }
-  }
-
-  /// What is done whatever the values are, as sessions on PostgreSQL have it.
-  private static func plan(of sql: SQL, _ session: any Session) throws -> [String] {
-    if session.dialect.kind == .sqlite {
-      return try session.query(SQL(text: "EXPLAIN QUERY PLAN " + sql.text, values: sql.values)).map {
-        try $0.text(3)
-      }
-    }
-    var (text, count) = ("", 0)
-    for character in sql.text.replacing("`", with: "\"") {
-      if character == "?" { count += 1 }
-      text += character == "?" ? "$\(count)" : String(character)
-    }
-    try session.executeScript("PREPARE looked AS \(text)")
-    let literals = sql.values.map { value in
-      switch value {
-      case .text(let text): "'\(text.replacing("'", with: "''"))'"
-      case .integer(let number): "\(number)"
-      default: "NULL"
-      }
-    }
-    let lines = try session.query(
-      SQL(text: "EXPLAIN EXECUTE looked" + (literals.isEmpty ? "" : "(\(literals.joined(separator: ", ")))"))
-    ).map { try $0.text(0) }
-    try session.executeScript("DEALLOCATE looked")
-    return lines
   }
 
   /// Many runs of five tasks, known to the planner, and one of many.

@@ -109,6 +109,107 @@ struct LookTests {
   }
 
   @Test(
+    "most looks go back a little, one in some seconds far, and after a clock was put back the next",
+    arguments: TestStore.all)
+  func margins(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let seat = try await seat(world)
+      var horizon = try await seat.look().horizon
+      let first = try #require(horizon.widenedAt)
+      #expect(horizon.ready == first - 30_000_000 && horizon.expired == first - 30_000_000)
+      horizon = try await seat.look(16, horizon).horizon
+      #expect(horizon.widenedAt == first)
+      for bound in [horizon.ready, horizon.expired] {
+        #expect(try #require(bound) >= first - 2_000_000 && #require(bound) < first + 3_000_000)
+      }
+      for moved in [-5_000_000, 3_600_000_000] as [Int64] {
+        var other = horizon
+        other.widenedAt = first + moved
+        let next = try await seat.look(16, other).horizon
+        let now = try #require(next.widenedAt)
+        #expect(now >= first && now < first + 3_600_000_000)
+        #expect(next.ready == now - 30_000_000 && next.expired == now - 30_000_000)
+      }
+    }
+  }
+
+  @Test("a run that is stopped is shown to who holds tasks of it, paused or not", arguments: TestStore.all)
+  func stopped(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let (seat, other) = (try await seat(world), try await seat(world, "other"))
+      let runs = try await [
+        submit(world, "steps: {a: {}}", id: "one"), submit(world, "steps: {a: {}}", id: "two"),
+        submit(world, "steps: {a: {}}", id: "three"),
+      ]
+      for run in runs { try #require(try await seat.advance(run, slots: 1).claims.count == 1) }
+      #expect(try await seat.look().stopped.isEmpty)
+      try await world.store.pause("two", by: "tester@here")
+      for run in ["one", "two"] { try await world.store.cancel(run, by: "tester@here") }
+      #expect(try await seat.look().stopped.sorted() == ["one", "two"])
+      #expect(try await other.look().stopped.isEmpty)
+      // Whoever's lock has run out is not asked any more.
+      try await world.execute("UPDATE ev_task SET lock_until = 5")
+      let late = try await seat.look()
+      #expect(late.stopped.isEmpty && late.hasExpired)
+    }
+  }
+
+  @Test("whose output somebody follows is shown to who holds tasks of the run", arguments: TestStore.all)
+  func followed(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let (seat, other) = (try await seat(world), try await seat(world, "other"))
+      let run = try await submit(world, "steps: {a: {}, b: {}}", id: "r")
+      _ = try await submit(world, "steps: {a: {}}", id: "s")
+      _ = try await seat.advance(run, slots: 2)
+      _ = try await seat.advance("s", slots: 1)
+      #expect(try await seat.look().followed.isEmpty)
+      try await world.store.follow(run)
+      #expect(try await seat.look().followed == [run])
+      #expect(try await other.look().followed.isEmpty)
+      try await world.execute("UPDATE ev_follow SET until_at = 5")
+      #expect(try await seat.look().followed.isEmpty)
+    }
+  }
+
+  /// Beside a transaction that stays open the indexes keep an entry of everything that has ended since.
+  @Test("a look on PostgreSQL begins with nothing that all that ever ran has left")
+  func plan() async throws {
+    let log = RecordingDriver.Log()
+    try await withWorld(.postgresql, driver: { RecordingDriver($0, log: log) }) { world in
+      let version = try await world.register("config: {default_host: s1}\nsteps: {a: {}, b: {after: [a]}}")
+      try await world.pool.run { try PastRuns.write(program: version.key, $0) }
+      let seat = try await seat(world)
+      let run = try await world.submit(version, id: "r", isStandalone: false, isUnpinned: false)
+      _ = try await seat.look(16, seat.look().horizon)
+      _ = try await seat.advance(run, slots: 1)
+      _ = try await seat.look(16, seat.look().horizon)
+      let looks = log.all.filter { $0.text.hasPrefix("SELECT 0 AS kind") }
+      // With a horizon, and without.
+      #expect(looks.count == 2)
+      // As new, and with the statistics of a store in which nothing goes on.
+      for isAnalyzed in [false, true] {
+        if isAnalyzed { try await world.pool.run { try $0.executeScript("ANALYZE") } }
+        for sql in looks {
+          let lines = try await world.pool.run { try Explanation.plan(of: sql, $0) }
+          let text = lines.joined(separator: "\n")
+          for (index, line) in lines.enumerated() where line.contains(/Scan.* on ev_(task|run)\b/) {
+            let conditions = lines[(index + 1)...].prefix { !$0.contains("->") }.filter {
+              $0.contains("Index Cond:")
+            }
+            let isFew = line.contains(" ev_run_waking ") || line.contains(" ev_run_stopped ")
+            let isByRun = conditions.contains { $0.contains("run_key") }
+            let isInQueue =
+              line.contains(" ev_task_queued ") && conditions.contains { $0.contains("queue =") }
+            let isExpiring =
+              line.contains(" ev_task_expiring ") && conditions.contains { $0.contains("lock_until >=") }
+            #expect(isFew || isByRun || isInQueue || isExpiring, "\(line)\n\(text)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test(
     "a heartbeat keeps what the last one kept and what was taken since, and goes no further back",
     arguments: TestStore.all)
   func beat(kind: TestStore.Kind) async throws {

@@ -24,7 +24,9 @@ struct Take {
 
   /// Takes the ids, in a transaction.
   func carryOut(_ session: any Session) throws -> [LoopID] {
-    let ids = try candidates(session, locking: true)
+    let ids =
+      session.dialect.kind == .mysql
+      ? try lockedByKey(session) : try candidates(limit, session, locking: true)
     let until = LoopClock(dialect: session.dialect).after(lockFor)
     for list in LoopIDs(ids).lists {
       try session.execute(
@@ -35,8 +37,12 @@ struct Take {
 
   /// The ids whose turn it is, in order. With `locking` their rows are locked until the transaction ends, and those
   /// that others hold are stepped over; SQLite has one writer.
-  func candidates(_ session: any Session, locking: Bool) throws -> [LoopID] {
+  func candidates(_ limit: Int, _ session: any Session, locking: Bool) throws -> [LoopID] {
     let dialect = session.dialect
+    if dialect.kind == .mysql, !locking {
+      let rows = try session.query(Queue.both(limit, self, dialect)).map { (try $0.int(1), try LoopID($0)) }
+      return Array((rows.filter { $0.0 == 0 } + rows.filter { $0.0 == 1 }).map(\.1).prefix(limit))
+    }
     try Self.keepToTheIndex(session)
     var ids: [LoopID] = []
     for queue in Queue.inOrder(dialect) where ids.count < limit {
@@ -47,6 +53,32 @@ struct Take {
       if queue == .waitingIfNoneExpired, !ids.isEmpty { break }
     }
     return ids
+  }
+
+  /// Differs by necessity: a locking read of InnoDB looks up who last wrote each entry of the index that it passes over, those
+  /// of ids that were just taken among them, and takes four times as long as a plain read and locks by key. Where that
+  /// meets others at the same ids, it tries those further back in line, and only then steps over row by row.
+  private func lockedByKey(_ session: any Session) throws -> [LoopID] {
+    let first = try candidates(limit, session, locking: false)
+    let locked = try lock(first, session)
+    return locked.count == first.count ? first : try candidates(limit, session, locking: true)
+  }
+
+  /// Locks rows that are still due, and returns which those are.
+  private func lock(_ ids: [LoopID], _ session: any Session) throws -> [LoopID] {
+    let now = LoopClock(dialect: session.dialect).now
+    var locked: [LoopID] = []
+    for list in LoopIDs(ids).lists {
+      locked += try session.query(
+        """
+        SELECT id FROM \(identifier: table.name) FORCE INDEX (PRIMARY) WHERE id IN \(list: list)
+          AND (lock_until <= \(raw: now)
+            OR lock_until IS NULL AND (last_updated IS NULL OR last_updated <= \(raw: now) - \(minLoopTime)))
+        FOR UPDATE SKIP LOCKED
+        """
+      ).map { try LoopID($0) }
+    }
+    return locked
   }
 
   /// Differs by necessity: what PostgreSQL knows of a table is of its last ANALYZE. Where that says that few rows are
@@ -72,7 +104,15 @@ extension Take {
     /// The same, and nothing while there is an expired lock.
     case waitingIfNoneExpired
 
-    /// The order in which they are looked through.
+    /// What a read without locks asks MySQL: both parts at once, each with its place.
+    static func both(_ limit: Int, _ take: Take, _ dialect: Dialect) -> SQL {
+      """
+      (\(take.select(from: .expired, limit, dialect, place: 0)))
+      UNION ALL (\(take.select(from: .waiting, limit, dialect, place: 1)))
+      """
+    }
+
+    /// The order in which they are looked through by locking reads.
     ///
     /// Differs by necessity. MySQL searches the index by both ranges of one OR, where PostgreSQL and SQLite would read
     /// on through all that were updated a moment ago. And InnoDB, reading to the end
@@ -84,7 +124,7 @@ extension Take {
   }
 
   /// Index (lock_until, last_updated), which holds the id too: in the order asked for, from the end where it begins.
-  func select(from queue: Queue, _ limit: Int, _ dialect: Dialect) -> SQL {
+  func select(from queue: Queue, _ limit: Int, _ dialect: Dialect, place: Int? = nil) -> SQL {
     let now = LoopClock(dialect: dialect).now
     let longAgo: SQL = "last_updated <= \(raw: now) - \(minLoopTime)"
     let condition: SQL =
@@ -109,7 +149,7 @@ extension Take {
       default: "last_updated"
       }
     return """
-      SELECT id FROM \(identifier: table.name) WHERE \(condition)
+      SELECT id\(raw: place.map { ", \($0) AS place" } ?? "") FROM \(identifier: table.name) WHERE \(condition)
       ORDER BY \(raw: order) LIMIT \(limit)
       """
   }

@@ -21,6 +21,11 @@ public final class LoopWorker: Sendable {
 
     /// Settings with all but the size of a batch as usual.
     public init(batch: Int) { self.batch = batch }
+
+    /// Turns of these times.
+    func turns(at loop: UpdateLoop) -> SharedTurns {
+      SharedTurns(loop, lockFor: lockFor, minLoopTime: minLoopTime)
+    }
   }
 
   /// What came of it.
@@ -33,6 +38,12 @@ public final class LoopWorker: Sendable {
     public var failedBatches = 0
     /// Ids of the failed batches.
     public var failed = 0
+
+    static func + (one: Tally, other: Tally) -> Tally {
+      Tally(
+        batches: one.batches + other.batches, updated: one.updated + other.updated,
+        failedBatches: one.failedBatches + other.failedBatches, failed: one.failed + other.failed)
+    }
   }
 
   /// Something that people may want to know while it works.
@@ -50,7 +61,7 @@ public final class LoopWorker: Sendable {
     var pause: Task<Void, Never>?
   }
 
-  private let loop: UpdateLoop
+  private let turns: SharedTurns
   private let settings: Settings
   private let work: @Sendable ([LoopID]) async throws -> Bool
   private let tell: @Sendable (Event) -> Void
@@ -62,11 +73,19 @@ public final class LoopWorker: Sendable {
   ///   - settings: How it works.
   ///   - tell: Called with what people may want to know.
   ///   - work: Updates a batch; false if that failed. What it throws unlocks the batch and ends the worker.
-  public init(
+  public convenience init(
     _ loop: UpdateLoop, _ settings: Settings, tell: @escaping @Sendable (Event) -> Void = { _ in },
     work: @escaping @Sendable ([LoopID]) async throws -> Bool
   ) {
-    self.loop = loop
+    self.init(settings.turns(at: loop), settings, tell: tell, work: work)
+  }
+
+  /// One of several that take their turns together.
+  init(
+    _ turns: SharedTurns, _ settings: Settings, tell: @escaping @Sendable (Event) -> Void,
+    work: @escaping @Sendable ([LoopID]) async throws -> Bool
+  ) {
+    self.turns = turns
     self.settings = settings
     self.tell = tell
     self.work = work
@@ -79,6 +98,8 @@ public final class LoopWorker: Sendable {
       state.pause?.cancel()
     }
   }
+
+  private var loop: UpdateLoop { turns.loop }
 
   private var isStopping: Bool { state.withLock(\.isStopping) }
 
@@ -115,10 +136,7 @@ public final class LoopWorker: Sendable {
   }
 
   private func next(after done: [LoopID]) async throws -> [LoopID] {
-    try await persist { [loop, settings] in
-      try await loop.turn(
-        did: done, get: settings.batch, lockFor: settings.lockFor, minLoopTime: settings.minLoopTime)
-    }
+    try await persist { [turns, settings] in try await turns.turn(did: done, get: settings.batch) }
   }
 
   private func carryOut(_ batch: [LoopID]) async throws -> Bool {

@@ -16,11 +16,12 @@ extension LoopCommand {
       discussion: """
         Ends when no id is left, with exit code 1 if a batch failed: one whose command ended with another exit code
         than 0. Its ids stay locked until --lock-for is over, and then come first. With --forever it looks again after
-        --poll, until Ctrl-C or SIGTERM, which let the batch end; once more stops the command too.
+        --poll, until Ctrl-C or SIGTERM, which let the batch end; once more stops the command too. Several --workers get and
+        mark their batches together, which costs the database little more than one.
 
         EXAMPLE
           coordinator loop run user_loop --batch 100 -- ./update-users
-          coordinator loop run page_loop --batch 20 --format jsonl --forever --poll 30s -- ./crawl.py
+          coordinator loop run page_loop --batch 20 --workers 8 --format jsonl --forever --poll 30s -- ./crawl.py
         """)
 
     @Argument(help: "The loop.")
@@ -28,6 +29,11 @@ extension LoopCommand {
 
     @Option(parsing: .unconditional, help: "The most ids at a time.")
     var batch: Int
+
+    @Option(
+      parsing: .unconditional,
+      help: "How many batches are worked at a time, each by a command of its own.")
+    var workers = 1
 
     @OptionGroup var take: LoopTakeOptions
 
@@ -71,34 +77,49 @@ extension LoopCommand {
           "would run \(command.joined(separator: " ")) with \(ids.count) id\(ids.count == 1 ? "" : "s"):\n")
         return Say.out(neutralised(String(decoding: try format.bytes(ids), as: UTF8.self)))
       }
-      let process = BatchCommand(
-        command, environment: try await environment(), output: json ? STDERR_FILENO : STDOUT_FILENO)
+      let variables = try await environment()
+      let processes = (0..<workers).map { _ in
+        BatchCommand(command, environment: variables, output: json ? STDERR_FILENO : STDOUT_FILENO)
+      }
       let isCancelled = Atomic(false)
       let voice = LoopRunVoice(lockFor: take.lockFor, isQuiet: quiet)
-      let worker = LoopWorker(loop, settings, tell: voice.tell) { [format, quiet] ids in
-        let end = try await process.run(input: try format.bytes(ids))
+      let crew = LoopCrew(workers, at: loop, settings, tell: voice.tell) { [format, quiet] number, ids in
+        let end = try await processes[number].run(input: try format.bytes(ids))
         if end != .exited(0), !quiet { Say.aside("the command ended with \(end)\n") }
         return end == .exited(0)
       }
-      let signals = try Interrupts { [quiet] _, count in
+      let signals = try Interrupts { [quiet, workers] _, count in
         if count == 1 {
-          if !quiet { Say.aside("finishing the batch; once more to stop it\n") }
+          if !quiet {
+            Say.aside(
+              workers == 1
+                ? "finishing the batch; once more to stop it\n"
+                : "finishing the batches; once more to stop them\n")
+          }
         } else {
           isCancelled.store(true, ordering: .relaxed)
-          process.signal(count == 2 ? SIGTERM : SIGKILL)
+          for process in processes { process.signal(count == 2 ? SIGTERM : SIGKILL) }
         }
-        worker.stop()
+        crew.stop()
       }
       defer { signals.stop() }
-      let tally = try await worker.run()
+      let tally = try await crew.run()
       show(tally)
       if isCancelled.load(ordering: .relaxed) { throw ExitCode(ExitStatus.cancelled.rawValue) }
       if tally.failedBatches > 0 { throw ExitCode(ExitStatus.failed.rawValue) }
     }
 
+    /// Each has a thread that waits for its command.
+    private static let mostWorkers = 256
+
     private func settings() throws -> LoopWorker.Settings {
       guard batch > 0 else {
         throw CommandFailure(status: .usage, what: "--batch \(batch)", mend: "take one id or more at a time")
+      }
+      guard (1...Self.mostWorkers).contains(workers) else {
+        throw CommandFailure(
+          status: .usage, what: "--workers \(workers)",
+          mend: "from 1 to \(Self.mostWorkers) can work at a time")
       }
       guard !command.isEmpty else {
         throw CommandFailure(status: .usage, what: "there is no command to run", mend: "write it after --")
