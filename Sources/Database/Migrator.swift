@@ -1,4 +1,5 @@
 import Digest
+import Glibc
 
 /// Brings a schema forward, and never back.
 ///
@@ -26,7 +27,7 @@ public struct Migrator: Sendable {
     do {
       try createRecord(session)
       var numbers: [Int] = []
-      while let number = try applyNext(session) { numbers.append(number) }
+      while let number = try applyPatiently(session) { numbers.append(number) }
       lock.release(session)
       return numbers
     } catch {
@@ -132,9 +133,33 @@ public struct Migrator: Sendable {
 
   // MARK: Applying
 
+  /// On PostgreSQL whoever waits for a table keeps everybody waiting who comes after: agents would lose their locks behind a
+  /// migration that waits for somebody's long report. So it waits a moment only, lets them go first, and tries again.
+  private func applyPatiently(_ session: any Session) throws(DatabaseError) -> Int? {
+    var attempt = 1
+    while true {
+      do {
+        return try applyNext(session)
+      } catch  where error.kind == .lockTimeout && session.dialect.kind == .postgresql {
+        guard attempt < Self.mostAttempts else {
+          throw DatabaseError(
+            .lockTimeout, code: error.code,
+            message:
+              "the schema can't be brought forward: others use its tables all the time (\(error.message))",
+            hint: "end long transactions (pg_stat_activity shows them), and try again")
+        }
+        attempt += 1
+        usleep(1_000_000)
+      }
+    }
+  }
+
+  private static let mostAttempts = 30
+
   private func applyNext(_ session: any Session) throws(DatabaseError) -> Int? {
     try session.beginPatiently()
     do {
+      if session.dialect.kind == .postgresql { try session.executeScript("SET LOCAL lock_timeout = '2s'") }
       guard let (migration, done) = try pending(try record(session), session.dialect) else {
         session.rollback()
         return nil

@@ -126,15 +126,15 @@ public struct Look: Sendable {
 ///
 /// Of rows that were changed while some transaction stays open the indexes keep the former entries, at the very end at which
 /// a look begins to read. It is a bet on what may still come from before: nothing does, as long as nobody's clock goes back
-/// and no transaction takes longer than the margin that is kept to what was seen. Most looks keep a short one, one in
-/// some seconds a long one, and a look without a horizon is due now and then.
+/// and no transaction takes longer than the margin that is kept to what was seen. Most looks of a busy agent keep a short
+/// one, one in some seconds a long one, and a look without a horizon is due now and then.
 public struct LookHorizon: Sendable, Hashable {
-  /// No task of the default priority that became ready before this is still there to be taken; in microseconds.
+  /// No task of the default priority that became ready before this was seen to be still there to be taken; in microseconds.
   public var ready: Int64?
-  /// No lock that expired before this is still held; in microseconds.
+  /// No lock that expired before this was seen to be still held; in microseconds.
   public var expired: Int64?
-  /// When the long margin was last kept; in microseconds.
-  public var widenedAt: Int64?
+  /// When the long margin was last kept; nil: the next look keeps it.
+  public var widenedAt: ContinuousClock.Instant?
 
   /// Nothing is known.
   public init() {}

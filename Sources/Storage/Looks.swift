@@ -5,7 +5,7 @@ import Model
 /// What an idle agent asks, once a poll: everything it could do, in one statement.
 ///
 /// Each part is served by an index and bounded, so that a look costs the same however much history there is. Indexes:
-/// ev_task_queued (one short range for each queue), ev_run_waking, ev_task_held, ev_task_expiring. No part begins with what
+/// ev_task_in_line (one short range for each queue), ev_run_waking, ev_task_held, ev_task_expiring. No part begins with what
 /// runs or tasks are by their state: while some transaction stays open, that has entries of all that have ended.
 extension SQLStore {
   private enum Kind: Int {
@@ -21,9 +21,17 @@ extension SQLStore {
 
   /// Looks at everything that could be done by the agent.
   public func look(agent: Int64, queues: AgentQueues, limit: Int, horizon: LookHorizon) async throws -> Look {
-    try await pool.run { session in
-      let rows = try session.query(self.lookStatement(agent, queues, limit, horizon, session.dialect))
-      return try self.look(rows, queues, limit, horizon)
+    let began = ContinuousClock.now
+    let widens = horizon.widenedAt.map { began - $0 >= Self.widensEvery } ?? true
+    var bounds = horizon
+    let margin = widens ? Self.margins.long : Self.margins.short
+    bounds.ready = horizon.ready.map { $0 - margin }
+    bounds.expired = horizon.expired.map { $0 - margin }
+    return try await pool.run { [bounds] session in
+      let rows = try session.query(self.lookStatement(agent, queues, limit, bounds, session.dialect))
+      var look = try self.look(rows, queues, limit, horizon)
+      if widens { look.horizon.widenedAt = began }
+      return look
     }
   }
 
@@ -149,11 +157,10 @@ extension SQLStore {
     return [" AND t.ordering < 0", " AND t.ordering = 0 AND t.ready_at >= \(ready)", " AND t.ordering > 0"]
   }
 
-  /// How long before it was begun a look may have missed what was under way, in microseconds. What takes longer than the
-  /// shorter of the two is seen by the next look that keeps the longer one.
+  /// How much further back than what was seen a look goes, in microseconds: what was under way then may have come since. What
+  /// takes longer than the shorter of the two is seen by the next look that keeps the longer one.
   private static let margins: (short: Int64, long: Int64) = (2_000_000, 30_000_000)
-  /// How long the shorter margin is kept, in microseconds.
-  private static let widensEvery: Int64 = 5_000_000
+  private static let widensEvery = Duration.seconds(5)
 
   private func look(
     _ rows: [Row], _ queues: AgentQueues, _ limit: Int, _ horizon: LookHorizon
@@ -193,13 +200,10 @@ extension SQLStore {
       }
     }
     look.horizon = horizon
-    let widens = horizon.widenedAt.map { now < $0 || now - $0 >= Self.widensEvery } ?? true
-    if widens { look.horizon.widenedAt = now }
-    let margin = widens ? Self.margins.long : Self.margins.short
-    if !look.hasExpired { look.horizon.expired = now - margin }
+    if !look.hasExpired { look.horizon.expired = now }
     // Where the limit cut off what is of the default priority, it is not known how old that is.
     if limit > 0, seen.allSatisfy({ $0.count < limit || $0.oldest != nil }) {
-      look.horizon.ready = min(now, seen.compactMap(\.oldest).min() ?? now) - margin
+      look.horizon.ready = min(now, seen.compactMap(\.oldest).min() ?? now)
     }
     candidates.sort { ($0.place, $0.since) < ($1.place, $1.since) }
     for candidate in candidates.prefix(limit) {

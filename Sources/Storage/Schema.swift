@@ -10,7 +10,7 @@ enum Schema {
   static let migrations = [
     Migration(number: 1, name: "step engine") { statements($0) }, AgentSchema.migration,
     ScheduleSchema.migration, StepNoteSchema.migration, IndexChanges.ofTasks, IndexChanges.ofRuns,
-    IndexChanges.ofLooks,
+    IndexChanges.ofLooks, IndexChanges.replaced,
   ]
 
   private struct Index {

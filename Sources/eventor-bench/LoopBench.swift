@@ -11,9 +11,10 @@ struct LoopBench: AsyncParsableCommand {
     commandName: "loop",
     abstract: "How many ids a second workers get from an update loop and mark as done.",
     discussion: """
-      Fills a loop with N ids, lets the workers turn it once, and counts. On MySQL doloop's own workers do the same to
-      a table of the same layout, each in a Python process, in the same run: give --python an interpreter that has
-      doloop and PyMySQL (scripts/doloop-python makes one).
+      Fills a loop with N ids, lets the workers turn it once, and counts: workers of one process that take their turns \
+      together, as those of `coordinator loop run --workers` do, and workers with a connection each. On MySQL doloop's own \
+      workers do the same to a table of the same layout, each in a Python process, in the same run: give --python an \
+      interpreter that has doloop and PyMySQL (scripts/doloop-python makes one).
 
       EXAMPLE
         eventor-bench loop --store mysql://eventor@db/eventor --workers 8 --python "$(scripts/doloop-python)"
@@ -28,8 +29,10 @@ struct LoopBench: AsyncParsableCommand {
   @Option(help: "How many ids.")
   var n = 20_000
 
-  @Option(help: "How many ids a worker takes at a time.")
-  var batch = 10
+  @Option(
+    parsing: .upToNextOption,
+    help: "How many ids a worker takes at a time; several are measured one after the other.")
+  var batch = [1, 10, 100]
 
   @Option(
     name: [.customLong("repeats"), .customLong("repeat")],
@@ -43,29 +46,40 @@ struct LoopBench: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    guard workers > 0, n > 0, batch > 0, repeats > 0 else {
+    guard workers > 0, n > 0, !batch.isEmpty, batch.allSatisfy({ $0 > 0 }), repeats > 0 else {
       throw ValidationError("--workers, --n, --batch and --repeat are numbers from 1")
     }
   }
 
   func run() async throws {
     let url = try StoreURL(store)
-    var report = Report(store: "\(url.kind)", workers: workers, n: n, batch: batch)
-    for round in 1...repeats {
-      Progress.say("round \(round) of \(repeats)")
-      report.together.append(try await measure(url) { try await $0.turnAllTogether() })
-      report.turn.append(try await measure(url) { try await $0.turnAll(combined: true) })
-      report.getAndDid.append(try await measure(url) { try await $0.turnAll(combined: false) })
-      if let python, url.kind == .mysql {
-        report.doloop.append(try await measure(url) { try await $0.turnAllByDoloop(python: python) })
+    var summaries: [Summary] = []
+    for size in batch {
+      var report = Report(store: "\(url.kind)", workers: workers, n: n, batch: size)
+      for round in 1...repeats {
+        Progress.say("batches of \(size), round \(round) of \(repeats)")
+        try await measure(url, &report)
       }
+      if !json { Say.line(report.summary.text) }
+      summaries.append(report.summary)
     }
-    if json { return try Say.json(report.summary) }
-    Say.line(report.summary.text)
+    if json { try Say.json(summaries) }
+  }
+
+  private func measure(_ url: StoreURL, _ report: inout Report) async throws {
+    let size = report.batch
+    report.together.append(try await measure(url, size) { try await $0.turnAllTogether() })
+    report.turn.append(try await measure(url, size) { try await $0.turnAll(combined: true) })
+    report.getAndDid.append(try await measure(url, size) { try await $0.turnAll(combined: false) })
+    if let python, url.kind == .mysql {
+      report.doloop.append(try await measure(url, size) { try await $0.turnAllByDoloop(python: python) })
+    }
   }
 
   /// Ids a second of one turn of a fresh loop.
-  private func measure(_ url: StoreURL, _ body: (LoopScene) async throws -> Double) async throws -> Double {
+  private func measure(
+    _ url: StoreURL, _ batch: Int, _ body: (LoopScene) async throws -> Double
+  ) async throws -> Double {
     let scene = try await LoopScene(url: url, workers: workers, n: n, batch: batch)
     let result: Result<Double, any Error>
     do {
@@ -122,9 +136,9 @@ struct LoopBench: AsyncParsableCommand {
         return "\(name): \(String(format: "%.0f", values.median)) ids/s\(times) (\(all))"
       }
       var lines = ["\(store), \(workers) workers, \(n) ids, batches of \(batch)"]
-      lines.append(line("all workers of one process together", together, ratioOfTogether))
-      lines.append(line("did and get in one transaction", turn, ratioOfTurn))
-      lines.append(line("get, then did", getAndDid, ratioOfGetAndDid))
+      lines.append(line("one process, turns taken together", together, ratioOfTogether))
+      lines.append(line("a connection each, did and get in one transaction", turn, ratioOfTurn))
+      lines.append(line("a connection each, get, then did", getAndDid, ratioOfGetAndDid))
       if !doloop.isEmpty { lines.append(line("doloop 1.0.0", doloop, nil)) }
       return lines.joined(separator: "\n")
     }

@@ -60,7 +60,11 @@ struct LoopRunTests {
       // Each waits until it has seen two more of its kind.
       let answer = try await world.run(
         "loop", "run", "l", "--batch", "2", "--workers", "3", "--json", "--", "sh", "-c",
-        "touch here.$$; while [ $(ls here.* | wc -l) -lt 3 ]; do sleep 0.02; done; cat > part.$$; cat part.$$ >> seen"
+        """
+        touch here.$$; n=0
+        while [ $(ls here.* | wc -l) -lt 3 ]; do n=$((n+1)); [ $n -lt 3000 ] || exit 1; sleep 0.02; done
+        cat > part.$$; cat part.$$ >> seen
+        """,
       )
       #expect(answer.code == 0, "\(answer)")
       let tally = try answer.decoded(as: RunTally.self)

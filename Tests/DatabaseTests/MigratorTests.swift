@@ -52,6 +52,40 @@ struct MigratorTests {
     }
   }
 
+  @Test("one that waits for somebody's long report keeps nobody else waiting")
+  func besideReport() async throws {
+    try await withFreshStore(.postgresql) { pool in
+      try await pool.run { _ = try Migrator(migrations: [Self.first]).migrate($0) }
+      let exclusive = Migration(number: 2, name: "exclusive") { _ in
+        ["ALTER TABLE people ADD COLUMN age INTEGER"]
+      }
+      let others = Pool(url: pool.url, driver: Drivers.driver(for: pool.url), size: 2)
+      try await others.run { report in
+        try report.executeScript("BEGIN; SELECT * FROM people")
+      }
+      async let applied = pool.run { try Migrator(migrations: [Self.first, exclusive]).migrate($0) }
+      let waits: SQL =
+        "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'people'::regclass AND mode LIKE 'AccessEx%'"
+      for _ in 0..<2 {
+        var isWaiting = false
+        for _ in 0..<500 where !isWaiting {
+          isWaiting = try await !pool.run { try $0.query(waits) }.isEmpty
+          try await Task.sleep(for: .milliseconds(20))
+        }
+        #expect(isWaiting)
+        // Behind it in the line, and let through before the report ends.
+        try await pool.run { session in
+          try session.executeScript("SET lock_timeout = '9s'")
+          try session.execute("INSERT INTO people (name) VALUES ('next')")
+          try session.executeScript("RESET lock_timeout")
+        }
+      }
+      try await others.run { try $0.executeScript("COMMIT") }
+      #expect(try await applied == [2])
+      await others.close()
+    }
+  }
+
   @Test("eight programs that start at once migrate once", arguments: TestStore.all)
   func concurrent(_ kind: TestStore.Kind) async throws {
     try await withFreshStore(kind) { pool in

@@ -44,7 +44,9 @@ struct Explanation {
 
   /// Partial indexes over what is not over: as long as that, however much has been.
   private static let shortIndexes = [
-    "ev_task_to_claim", "ev_task_due", "ev_task_held", "ev_task_expiring", "ev_task_queued", "ev_run_waking",
+    "ev_task_to_claim", "ev_task_due", "ev_task_held", "ev_task_expiring", "ev_task_queued",
+    "ev_task_in_line",
+    "ev_run_waking", "ev_run_stopped",
     "ev_loop_growing",
   ]
 

@@ -2,7 +2,8 @@ import Database
 import Drivers
 import TestSupport
 import Testing
-import UpdateLoops
+
+@testable import UpdateLoops
 
 @Suite("the table: its name, what is there already, what can't serve")
 struct TableTests {
@@ -151,6 +152,31 @@ struct TableTests {
       #expect(try await folding.add(ids(["KEY", "key"])) == 1)
       #expect(try await folding.did(ids(["Key"])) == 1)
       #expect(try await folding.fullStats().all == 3)
+    }
+  }
+
+  @Test(
+    "a table by another key, or by none, is used all the same",
+    arguments: TestStore.servers.filter { $0 == .mysql })
+  func keys(kind: TestStore.Kind) async throws {
+    let keys = [
+      "UNIQUE KEY other_key (id)",
+      "note INT NOT NULL DEFAULT 1, PRIMARY KEY (note, id), UNIQUE KEY by_id (id)",
+      "KEY by_id (id)", "UNIQUE KEY `other key` (id)", "UNIQUE KEY u (id, last_updated), PRIMARY KEY (id)",
+    ]
+    try await withPool(kind) { pool in
+      for (index, key) in keys.enumerated() {
+        let sql = """
+          CREATE TABLE t\(index) (id INT NOT NULL, last_updated INT, lock_until INT, \(key),
+            KEY lock_until (lock_until, last_updated)) ENGINE=InnoDB
+          """
+        try await pool.run { _ = try $0.execute(SQL(text: sql)) }
+        let loop = try await UpdateLoop(named: "t\(index)", in: pool)
+        #expect(loop.table.keyIndex == ["other_key", "by_id", nil, nil, "PRIMARY"][index])
+        #expect(try await loop.add(ids(1...9)) == 9)
+        #expect(try await loop.get(4) == ids(1...4), "\(key)")
+        #expect(try await loop.turn(did: ids(1...4), get: 9) == ids(5...9), "\(key)")
+      }
     }
   }
 

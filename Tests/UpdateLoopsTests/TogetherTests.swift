@@ -60,6 +60,7 @@ struct TogetherTests {
       try await world.put((1...40).map { .init(id: .integer($0), updated: -9000) })
       let turns = SharedTurns(world.loop)
       let holder = await Holder(world)
+      defer { holder.isReleased.signal() }
       async let first = turns.turn(did: ids(1), get: 2)
       try await eventually { await turns.isBusy }
       let others = (0..<6).map { _ in Task { try await turns.turn(did: [], get: 3) } }
@@ -85,6 +86,7 @@ struct TogetherTests {
       try await world.loop.add(ids(1...20))
       let turns = SharedTurns(world.loop)
       let holder = await Holder(world)
+      defer { holder.isReleased.signal() }
       let first = Task { try await turns.turn(did: ids(1), get: 2) }
       try await eventually { await turns.isBusy }
       // These go with one that is cancelled in its turn.
@@ -126,18 +128,55 @@ struct TogetherTests {
       try await world.loop.add(ids(1...9))
       let turns = SharedTurns(world.loop)
       let holder = await Holder(world)
+      defer { holder.isReleased.signal() }
       let first = Task { try await turns.turn(did: ids(1), get: 1) }
       try await eventually { await turns.isBusy }
       let others = (0..<3).map { _ in Task { try await turns.turn(did: [], get: 1) } }
       try await eventually { await turns.gathered == 3 }
+      async let closing: Void = world.pool.close()
+      try await eventually { (try? await world.pool.run { _ in }) == nil }
       try await holder.release()
+      // What was under way is done, what comes after it is refused.
       _ = try await first.value
-      for other in others { _ = try await other.value }
-      try await world.pool.run { try $0.executeScript("DROP TABLE a_loop") }
-      for _ in 0..<2 {
-        await #expect(throws: DatabaseError.self) { try await turns.turn(did: [], get: 1) }
-      }
+      for other in others { await #expect(throws: DatabaseError.self) { try await other.value } }
+      await closing
       #expect(await !turns.isBusy)
+    }
+  }
+
+  @Test("whoever asks for more than there ever is goes alone", arguments: TestStore.all)
+  func huge(kind: TestStore.Kind) async throws {
+    try await World.with(kind) { world in
+      try await world.loop.add(ids(1...9))
+      let turns = SharedTurns(world.loop)
+      let tasks = (0..<4).map { _ in Task { try await turns.turn(did: [], get: .max) } }
+      var all: [LoopID] = []
+      for task in tasks { all += try await task.value }
+      #expect(all.sorted() == ids(1...9))
+    }
+  }
+
+  @Test("a worker that is stopped while it waits for its turn begins nothing", arguments: TestStore.servers)
+  func stoppedInLine(kind: TestStore.Kind) async throws {
+    try await World.with(kind) { world in
+      try await world.loop.add(ids(1...3))
+      let holders = Mutex<Holder?>(nil)
+      let worker = LoopWorker(world.loop, .init(batch: 1)) { batch in
+        // Marking it will wait.
+        let holder = await Holder(world)
+        holders.withLock { $0 = holder }
+        return batch == ids(1)
+      }
+      async let tally = worker.run()
+      try await eventually { holders.withLock { $0 != nil } }
+      let holder = try #require(holders.withLock { $0 })
+      defer { holder.isReleased.signal() }
+      try await Task.sleep(for: .milliseconds(300))
+      worker.stop()
+      try await holder.release()
+      #expect(try await tally == .init(batches: 1, updated: 1))
+      #expect(try await world.loop.stats().locked == 0)
+      #expect(try await world.loop.fullStats().neverUpdated == 2)
     }
   }
 

@@ -22,6 +22,7 @@ struct HostAgentLoop {
   /// How many looks in a row have found nothing, and from how many on nothing is likely to come.
   var idleLooks = 0
   private static let mostIdleLooks = 16
+  private static let fewIdleLooks = 3
   /// How many times in a row none of the tasks that a look has seen could be had.
   var fruitless = 0
   var nextLook = ContinuousClock.now
@@ -339,6 +340,8 @@ struct HostAgentLoop {
     if let next = look.nextFiring, next <= 0 { wantedChores.insert(.schedules) }
     isIdle = look.candidates.isEmpty && look.due.isEmpty && !look.hasNewQueues && !look.hasExpired
     idleLooks = isIdle ? min(idleLooks + 1, Self.mostIdleLooks) : 0
+    // An idle one leaves no old entries in its way, and may be woken for what took long.
+    if idleLooks > Self.fewIdleLooks { horizon.widenedAt = nil }
     // A busy agent is told by its own ends what else there is; an idle one asks less and less often.
     let factor = isIdle ? 1.2 + 0.8 * Double(idleLooks) / Double(Self.mostIdleLooks) : 0.5
     let poll = options.poll * factor * Double.random(in: 0.9...1.1)

@@ -27,10 +27,10 @@ struct LoopCatalog {
     try LoopTable.check(name)
     let columns = try self.columns(of: name)
     guard !columns.isEmpty else { throw LoopError.noLoop(name) }
-    let table = LoopTable(known: name, try Self.idType(of: name, columns))
+    let idType = try Self.idType(of: name, columns)
     try checkEngine(name)
     try checkIndex(name)
-    return table
+    return LoopTable(known: name, idType, keyIndex: try keyIndex(of: name))
   }
 
   /// Whether there is any table, view or loop of that name.
@@ -113,6 +113,18 @@ struct LoopCatalog {
         why: "its storage engine is \(engine), which does not lock single rows",
         mend: "ALTER TABLE `\(name)` ENGINE=InnoDB")
     }
+  }
+
+  private func keyIndex(of name: String) throws -> String? {
+    guard session.dialect.kind == .mysql else { return nil }
+    let rows = try session.query(
+      """
+      SELECT index_name FROM information_schema.statistics
+      WHERE table_schema = DATABASE() AND table_name = \(name) AND non_unique = 0 AND sub_part IS NULL
+      GROUP BY index_name HAVING COUNT(*) = 1 AND MIN(LOWER(column_name)) = 'id'
+      """)
+    let names = try rows.map { try $0.text(0) }.filter(SQL.isIdentifier)
+    return names.first { $0 == "PRIMARY" } ?? names.min()
   }
 
   /// Without the index every `get` would read, and on MySQL lock, the whole table.

@@ -6,6 +6,8 @@ public struct LoopTable: Sendable, Hashable {
   public let name: String
   /// What its ids are.
   public let idType: LoopIDType
+  /// On MySQL the name of an index by which there is one row for an id; nil if there is none.
+  let keyIndex: String?
 
   /// A table that is to be made.
   ///
@@ -21,9 +23,10 @@ public struct LoopTable: Sendable, Hashable {
   }
 
   /// A table that is there.
-  init(known name: String, _ idType: LoopIDType) {
+  init(known name: String, _ idType: LoopIDType, keyIndex: String? = nil) {
     self.name = name
     self.idType = idType
+    self.keyIndex = keyIndex
   }
 
   /// Throws ``LoopError`` if `name` is no identifier: then it would not be sent to a database either.

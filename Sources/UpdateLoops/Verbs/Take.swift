@@ -25,8 +25,7 @@ struct Take {
   /// Takes the ids, in a transaction.
   func carryOut(_ session: any Session) throws -> [LoopID] {
     let ids =
-      session.dialect.kind == .mysql
-      ? try lockedByKey(session) : try candidates(limit, session, locking: true)
+      try table.keyIndex.map { try lockedByKey($0, session) } ?? candidates(session, locking: true)
     let until = LoopClock(dialect: session.dialect).after(lockFor)
     for list in LoopIDs(ids).lists {
       try session.execute(
@@ -37,7 +36,7 @@ struct Take {
 
   /// The ids whose turn it is, in order. With `locking` their rows are locked until the transaction ends, and those
   /// that others hold are stepped over; SQLite has one writer.
-  func candidates(_ limit: Int, _ session: any Session, locking: Bool) throws -> [LoopID] {
+  func candidates(_ session: any Session, locking: Bool) throws -> [LoopID] {
     let dialect = session.dialect
     if dialect.kind == .mysql, !locking {
       let rows = try session.query(Queue.both(limit, self, dialect)).map { (try $0.int(1), try LoopID($0)) }
@@ -57,28 +56,22 @@ struct Take {
 
   /// Differs by necessity: a locking read of InnoDB looks up who last wrote each entry of the index that it passes over, those
   /// of ids that were just taken among them, and takes four times as long as a plain read and locks by key. Where that
-  /// meets others at the same ids, it tries those further back in line, and only then steps over row by row.
-  private func lockedByKey(_ session: any Session) throws -> [LoopID] {
-    let first = try candidates(limit, session, locking: false)
-    let locked = try lock(first, session)
-    return locked.count == first.count ? first : try candidates(limit, session, locking: true)
-  }
-
-  /// Locks rows that are still due, and returns which those are.
-  private func lock(_ ids: [LoopID], _ session: any Session) throws -> [LoopID] {
+  /// meets others at the same ids, it steps over them in a locking read.
+  private func lockedByKey(_ index: String, _ session: any Session) throws -> [LoopID] {
+    let due = try candidates(session, locking: false)
     let now = LoopClock(dialect: session.dialect).now
-    var locked: [LoopID] = []
-    for list in LoopIDs(ids).lists {
-      locked += try session.query(
+    var count = 0
+    for list in LoopIDs(due).lists {
+      count += try session.query(
         """
-        SELECT id FROM \(identifier: table.name) FORCE INDEX (PRIMARY) WHERE id IN \(list: list)
-          AND (lock_until <= \(raw: now)
-            OR lock_until IS NULL AND (last_updated IS NULL OR last_updated <= \(raw: now) - \(minLoopTime)))
+        SELECT id FROM \(identifier: table.name) FORCE INDEX (\(raw: session.dialect.quote(index)))
+        WHERE id IN \(list: list) AND (lock_until <= \(raw: now)
+          OR lock_until IS NULL AND (last_updated IS NULL OR last_updated <= \(raw: now) - \(minLoopTime)))
         FOR UPDATE SKIP LOCKED
         """
-      ).map { try LoopID($0) }
+      ).count
     }
-    return locked
+    return count == due.count ? due : try candidates(session, locking: true)
   }
 
   /// Differs by necessity: what PostgreSQL knows of a table is of its last ANALYZE. Where that says that few rows are

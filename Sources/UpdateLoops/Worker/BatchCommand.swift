@@ -104,10 +104,11 @@ public final class BatchCommand: Sendable {
     posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
     if output != STDOUT_FILENO { posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO) }
     // Connections to the database are not its business, and not every client library marks them so.
+    // Others may be opened while this one is prepared; to close what is not open is no mistake.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
-    for descriptor in names.compactMap({ Int32($0) }) where descriptor > STDERR_FILENO {
-      let flags = fcntl(descriptor, F_GETFD)
-      if flags >= 0, flags & FD_CLOEXEC == 0 { posix_spawn_file_actions_addclose(&actions, descriptor) }
+    let highest = names.compactMap { Int32($0) }.max() ?? STDERR_FILENO
+    for descriptor in (STDERR_FILENO + 1)...(highest + 64) {
+      posix_spawn_file_actions_addclose(&actions, descriptor)
     }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

@@ -118,6 +118,11 @@ public final class LoopWorker: Sendable {
         await pause(poll)
         continue
       }
+      if isStopping {
+        // Stopped while it waited for its turn.
+        try await persist { [loop] in _ = try await loop.unlock(batch, autoAdd: false) }
+        break
+      }
       tally.batches += 1
       if try await carryOut(batch) {
         done = batch
@@ -145,7 +150,8 @@ public final class LoopWorker: Sendable {
     do {
       isDone = try await work(batch)
     } catch {
-      try await loop.unlock(batch, autoAdd: false)
+      // In a task of its own, which is not cancelled where this one was.
+      try await Task { [loop] in _ = try await loop.unlock(batch, autoAdd: false) }.value
       throw error
     }
     let took = ContinuousClock.now - started

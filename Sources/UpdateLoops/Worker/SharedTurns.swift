@@ -30,7 +30,13 @@ public actor SharedTurns {
   private struct Turn {
     let done: [LoopID]
     let limit: Int
+
+    /// How many ids it is about, or so many that nobody goes with it.
+    var size: Int { done.count + min(limit, mostIDs) }
   }
+
+  /// What goes together is about no more ids than this, that nobody waits for long.
+  private static let mostIDs = 5000
 
   private enum Answer {
     case taken(Result<[LoopID], any Error>)
@@ -61,7 +67,7 @@ public actor SharedTurns {
     _ = try Take(from: loop.table, limit, lockFor: lockFor, minLoopTime: minLoopTime)
     while isLed {
       switch await withCheckedContinuation({ waiting.append(Waiter(turn: turn, answer: $0)) }) {
-      case .taken(let result): return try result.get()
+      case .taken(let result): return try await kept(result.get())
       case .lead: return try await lead(turn)
       case .again: continue
       }
@@ -77,8 +83,11 @@ public actor SharedTurns {
       await Task.yield()
       patience -= 1
     }
-    let others = waiting
-    waiting = []
+    var (others, size) = ([Waiter](), turn.size)
+    while let next = waiting.first, size + next.turn.size <= Self.mostIDs {
+      others.append(waiting.removeFirst())
+      size += next.turn.size
+    }
     company = others.count
     defer { handOver() }
     transactions += 1
@@ -100,6 +109,13 @@ public actor SharedTurns {
       for other in others { other.answer.resume(returning: isOwn ? .again : .taken(.failure(error))) }
       throw error
     }
+  }
+
+  /// What was dealt to one that was cancelled while it waited is given back; if that fails, its locks end by themselves.
+  private func kept(_ ids: [LoopID]) async throws -> [LoopID] {
+    guard Task.isCancelled, !ids.isEmpty else { return ids }
+    await Task { [loop] in _ = try? await loop.unlock(ids, autoAdd: false) }.value
+    throw CancellationError()
   }
 
   private func handOver() {
