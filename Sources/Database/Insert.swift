@@ -1,3 +1,5 @@
+import Synchronization
+
 extension Session {
   /// Inserts rows with few round trips and few statement texts: chunks of 64, 16, and 8 rows or fewer.
   ///
@@ -22,16 +24,17 @@ extension Session {
     }
   }
 
-  /// The same for rows whose values stand one after the other.
+  /// The same for so many rows, each of which `fill` appends to the values: for tables to which much is written.
   public func enqueueInsert(
-    into table: String, columns: [String], values: [Value]
+    into table: String, columns: [String], count: Int, _ fill: (Int, inout [Value]) -> Void
   ) throws(DatabaseError) {
-    guard !columns.isEmpty, values.count.isMultiple(of: columns.count) else {
-      throw Self.wrongCount(table, columns)
-    }
-    for chunk in Self.chunks(of: values.count / columns.count) {
+    for chunk in Self.chunks(of: count) {
       var sql = Self.text(into: table, columns: columns, rows: chunk.count)
-      sql.values = Array(values[chunk.lowerBound * columns.count..<chunk.upperBound * columns.count])
+      sql.values.reserveCapacity(chunk.count * columns.count)
+      for row in chunk { fill(row, &sql.values) }
+      guard !columns.isEmpty, sql.values.count == chunk.count * columns.count else {
+        throw Self.wrongCount(table, columns)
+      }
       try enqueue(sql)
     }
   }
@@ -65,6 +68,12 @@ extension Session {
   }
 
   private static func text(into table: String, columns: [String], rows: Int) -> SQL {
+    InsertTexts.shared.text(of: .init(table: table, columns: columns, rows: rows)) {
+      spell(into: table, columns: columns, rows: rows)
+    }
+  }
+
+  private static func spell(into table: String, columns: [String], rows: Int) -> SQL {
     var sql: SQL = "INSERT INTO \(identifier: table) ("
     for (index, column) in columns.enumerated() {
       sql += index == 0 ? "\(identifier: column)" : ", \(identifier: column)"
@@ -100,5 +109,35 @@ extension Session {
     let counted = try query(
       "SELECT CAST(COALESCE(@ev_duplicates, 0) AS SIGNED), @ev_duplicates := 0")
     return rows - (try counted.first?.int(0) ?? 0)
+  }
+}
+
+/// Texts of inserts, which are long, and of which there are few.
+private final class InsertTexts: Sendable {
+  struct Key: Hashable {
+    let table: String
+    let columns: [String]
+    let rows: Int
+
+    // Names of columns are compared, where need be.
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(table)
+      hasher.combine(rows)
+      hasher.combine(columns.count)
+    }
+  }
+
+  static let shared = InsertTexts()
+  private static let most = 512
+  private let texts = Mutex<[Key: SQL]>([:])
+
+  func text(of key: Key, else spell: () -> SQL) -> SQL {
+    if let text = texts.withLock({ $0[key] }) { return text }
+    let text = spell()
+    texts.withLock { texts in
+      if texts.count >= Self.most { texts = [:] }
+      texts[key] = text
+    }
+    return text
   }
 }

@@ -11,6 +11,7 @@ import Synchronization
 final class Interruption: Sendable {
   private enum State {
     case idle
+    case waiting(@Sendable () -> Void)
     case running(Interrupter)
     case interrupting
     case cancelled
@@ -19,6 +20,24 @@ final class Interruption: Sendable {
   private let state = Mutex(State.idle)
   private let workIsOver = DispatchSemaphore(value: 0)
   private let interrupterIsDone = DispatchSemaphore(value: 0)
+
+  /// Waits for its turn at a session; `abandon` is called if it is cancelled before that comes. False if it is already.
+  func wait(abandon: @escaping @Sendable () -> Void) -> Bool {
+    state.withLock { state in
+      guard case .idle = state else { return false }
+      state = .waiting(abandon)
+      return true
+    }
+  }
+
+  /// Its turn has come; false if it was abandoned.
+  func start() -> Bool {
+    state.withLock { state in
+      guard case .waiting = state else { return false }
+      state = .idle
+      return true
+    }
+  }
 
   /// Opens the part that may be interrupted; throws CancellationError if the task is cancelled already.
   func begin(_ interrupter: Interrupter) throws(CancellationError) {
@@ -34,7 +53,7 @@ final class Interruption: Sendable {
   func end() -> Bool {
     let (isInterrupting, wasCancelled) = state.withLock { state in
       switch state {
-      case .idle: return (false, false)
+      case .idle, .waiting: return (false, false)
       case .cancelled: return (false, true)
       case .running:
         state = .idle
@@ -53,17 +72,21 @@ final class Interruption: Sendable {
 
   /// Cancels: stops the running statement from a thread of its own, or keeps ``begin(_:)`` from starting.
   func cancel() {
-    let interrupter = state.withLock { state -> Interrupter? in
+    let (interrupter, abandon) = state.withLock { state -> (Interrupter?, (@Sendable () -> Void)?) in
       switch state {
       case .idle:
         state = .cancelled
-        return nil
+        return (nil, nil)
+      case .waiting(let abandon):
+        state = .cancelled
+        return (nil, abandon)
       case .running(let interrupter):
         state = .interrupting
-        return interrupter
-      case .interrupting, .cancelled: return nil
+        return (interrupter, nil)
+      case .interrupting, .cancelled: return (nil, nil)
       }
     }
+    abandon?()
     guard let interrupter else { return }
     SerialWorker(name: "interrupt").enqueue { [self] in
       var pause = 10

@@ -140,10 +140,10 @@ public struct Migrator: Sendable {
     while true {
       do {
         return try applyNext(session)
-      } catch  where error.kind == .lockTimeout && session.dialect.kind == .postgresql {
+      } catch  where Self.isInTheWay(error) && session.dialect.kind == .postgresql {
         guard attempt < Self.mostAttempts else {
           throw DatabaseError(
-            .lockTimeout, code: error.code,
+            error.kind, code: error.code,
             message:
               "the schema can't be brought forward: others use its tables all the time (\(error.message))",
             hint: "end long transactions (pg_stat_activity shows them), and try again")
@@ -155,6 +155,10 @@ public struct Migrator: Sendable {
   }
 
   private static let mostAttempts = 30
+
+  private static func isInTheWay(_ error: DatabaseError) -> Bool {
+    error.kind == .lockTimeout || error.kind == .deadlock || error.kind == .serialization
+  }
 
   private func applyNext(_ session: any Session) throws(DatabaseError) -> Int? {
     try session.beginPatiently()

@@ -55,7 +55,7 @@ public final class Pool: Sendable {
     var policy = policy
     policy.attempts = max(1, attempts)
     return try await withLane(kind) { lane in
-      let started = ContinuousClock.now
+      var firstBusy: ContinuousClock.Instant?
       var attempt = 1
       var wasLost = false
       while true {
@@ -64,11 +64,12 @@ public final class Pool: Sendable {
         } catch let failure as PoolLane.Failure {
           let reason = (failure.error as? DatabaseError)?.kind
           let isBusy = reason == .busy
+          if isBusy, firstBusy == nil { firstBusy = .now }
           wasLost = wasLost || failure.isLoss
           // A server that restarts is away for a moment after it cut us off; a dead one is said at once.
           let isReturning = wasLost && reason == .unreachable
           let mayRepeat = failure.mayRepeat || isReturning
-          let hasPatience = isBusy && ContinuousClock.now - started < self.patience
+          let hasPatience = isBusy && firstBusy.map { ContinuousClock.now - $0 < self.patience } == true
           guard mayRepeat, attempts > 1, hasPatience || policy.allowsAnother(after: attempt) else {
             throw failure.error
           }

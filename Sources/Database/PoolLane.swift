@@ -32,29 +32,42 @@ final class PoolLane: @unchecked Sendable {
     _ kind: TransactionKind?, _ interruption: Interruption,
     _ body: @escaping @Sendable (any Session) throws -> T
   ) async throws -> T {
-    try await worker.run { [self] in
-      let session = try openSession()
-      try interruption.begin(session.interrupter)
-      var isCommitting = false
-      do {
-        if let kind { try session.begin(kind) }
-        let value = try body(session)
-        guard interruption.end() else { throw CancellationError() }
-        isCommitting = true
-        if kind != nil { try session.commit() }
-        if session.isBroken { self.session = nil }
-        return value
-      } catch {
-        let isCancelled = !interruption.end()
-        let isLoss = session.isBroken
-        tidy(session)
-        if isCancelled { throw CancellationError() }
-        // A read may be repeated even when its COMMIT got lost.
-        let repeatable = kind == .read || (kind == .write && !isCommitting)
-        let undone = (error as? DatabaseError)?.certainlyDidNotHappen ?? false
-        throw Failure(
-          error: error, mayRepeat: kind != nil && (undone || (isLoss && repeatable)), isLoss: isLoss)
+    try await withCheckedThrowingContinuation { continuation in
+      // One that is cancelled while another's job is done on the thread does not wait for that.
+      let isWanted = interruption.wait { continuation.resume(throwing: CancellationError()) }
+      guard isWanted else { return continuation.resume(throwing: CancellationError()) }
+      worker.enqueue { [self] in
+        guard interruption.start() else { return }
+        continuation.resume(with: Result { try carryOut(kind, interruption, body) })
       }
+    }
+  }
+
+  /// On the connection's thread.
+  private func carryOut<T>(
+    _ kind: TransactionKind?, _ interruption: Interruption, _ body: (any Session) throws -> T
+  ) throws -> T {
+    let session = try openSession()
+    try interruption.begin(session.interrupter)
+    var isCommitting = false
+    do {
+      if let kind { try session.begin(kind) }
+      let value = try body(session)
+      guard interruption.end() else { throw CancellationError() }
+      isCommitting = true
+      if kind != nil { try session.commit() }
+      if session.isBroken { self.session = nil }
+      return value
+    } catch {
+      let isCancelled = !interruption.end()
+      let isLoss = session.isBroken
+      tidy(session)
+      if isCancelled { throw CancellationError() }
+      // A read may be repeated even when its COMMIT got lost.
+      let repeatable = kind == .read || (kind == .write && !isCommitting)
+      let undone = (error as? DatabaseError)?.certainlyDidNotHappen ?? false
+      throw Failure(
+        error: error, mayRepeat: kind != nil && (undone || (isLoss && repeatable)), isLoss: isLoss)
     }
   }
 

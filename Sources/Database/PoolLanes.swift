@@ -1,7 +1,9 @@
 /// Which lane of a pool serves whom: the pool's decisions, without threads or connections.
 ///
 /// SQLite has one writing lane and several reading ones; the servers have one group for all; a memory
-/// database is a single lane. Waiters are served in the order they came.
+/// database is a single lane. Waiters are served in the order they came. The writing lane is lent to two at a time: a lane
+/// does one job after the other, and so finds the second at hand when it has done the first, without waiting for two
+/// threads to wake up in between.
 struct PoolLanes<Waiter> {
   typealias Index = Int
 
@@ -28,12 +30,9 @@ struct PoolLanes<Waiter> {
     // The lowest index is taken first, and the last used again first: few warm connections, not many cold.
     groups =
       split
-      ? [Group(idle: [0]), Group(idle: Array((1..<count).reversed()))]
+      ? [Group(idle: [0, 0]), Group(idle: Array((1..<count).reversed()))]
       : [Group(idle: Array((0..<count).reversed()))]
   }
-
-  /// Whether no lane is in use.
-  var isIdle: Bool { groups.reduce(0) { $0 + $1.idle.count } == count }
 
   /// A free lane for this kind of work, if one is free.
   mutating func take(_ kind: TransactionKind) -> Index? {

@@ -93,8 +93,28 @@ public struct Drain: Sendable, Hashable {
 
 /// What one look at the store showed an agent: all that could be done, in one statement.
 public struct Look: Sendable {
+  /// Tasks of one run that follow each other in line.
+  public struct Candidate: Sendable, Hashable {
+    /// The run.
+    public var run: String
+    /// How many.
+    public var tasks: Int
+    /// The place in line by priority of the first of them; lower is first.
+    public var first: Int64
+    /// The same of the last.
+    public var last: Int64
+
+    /// So many tasks of a run.
+    public init(run: String, tasks: Int, first: Int64 = 0, last: Int64 = 0) {
+      self.run = run
+      self.tasks = tasks
+      self.first = first
+      self.last = last
+    }
+  }
+
   /// Tasks the agent may take, most urgent first: how many follow each other of which run. A run may come again.
-  public var candidates: [(run: String, tasks: Int)] = []
+  public var candidates: [Candidate] = []
   /// The most tasks it was to show.
   public var limit = 0
   /// Where the next look may begin.

@@ -188,9 +188,8 @@ extension SQLStore {
       "to_status", "actor", "token",
     ]
     // There are more of these than of all other rows together.
-    var values: [Value] = []
-    values.reserveCapacity(entries.count * columns.count)
-    for entry in entries {
+    try session.enqueueInsert(into: "ev_history", columns: columns, count: entries.count) { index, values in
+      let entry = entries[index]
       values.append(.integer(run.key))
       values.append(.integer(run.now.microseconds))
       values.append(.integer(Int64(run.recovery)))
@@ -203,7 +202,6 @@ extension SQLStore {
       values.append(.text(entry.actor.utf8.count <= 255 ? entry.actor : String(entry.actor.prefix(255))))
       values.append(.integer(entry.token))
     }
-    try session.enqueueInsert(into: "ev_history", columns: columns, values: values)
   }
 
   // MARK: Loops

@@ -168,6 +168,7 @@ extension SQLStore {
     var look = Look()
     look.limit = limit
     var now: Int64 = 0
+    var oldestLock: Int64?
     var candidates: [(run: String, place: Int64, since: Int64)] = []
     var seen = [(count: Int, oldest: Int64?)](repeating: (0, nil), count: queues.names.count)
     for row in rows {
@@ -191,7 +192,9 @@ extension SQLStore {
         }
       case .stopped: look.stopped.append(id)
       case .followed: look.followed.append(id)
-      case .expired: look.hasExpired = true
+      case .expired:
+        look.hasExpired = true
+        if let moment, moment > 0 { oldestLock = min(oldestLock ?? .max, moment) }
       case .firing: look.nextFiring = moment.map { max(0, $0 - now) }
       case .sensor: look.nextSensor = moment.map { max(0, $0 - now) }
       case .queue: look.hasNewQueues = (moment ?? 0) > queues.count
@@ -201,6 +204,7 @@ extension SQLStore {
     }
     look.horizon = horizon
     if !look.hasExpired { look.horizon.expired = now }
+    if let oldestLock { look.horizon.expired = min(look.horizon.expired ?? .max, oldestLock) }
     // Where the limit cut off what is of the default priority, it is not known how old that is.
     if limit > 0, seen.allSatisfy({ $0.count < limit || $0.oldest != nil }) {
       look.horizon.ready = min(now, seen.compactMap(\.oldest).min() ?? now)
@@ -209,8 +213,10 @@ extension SQLStore {
     for candidate in candidates.prefix(limit) {
       if look.candidates.last?.run == candidate.run {
         look.candidates[look.candidates.count - 1].tasks += 1
+        look.candidates[look.candidates.count - 1].last = candidate.place
       } else {
-        look.candidates.append((candidate.run, 1))
+        look.candidates.append(
+          Look.Candidate(run: candidate.run, tasks: 1, first: candidate.place, last: candidate.place))
       }
     }
     return look

@@ -10,7 +10,8 @@ enum Schema {
   static let migrations = [
     Migration(number: 1, name: "step engine") { statements($0) }, AgentSchema.migration,
     ScheduleSchema.migration, StepNoteSchema.migration, IndexChanges.ofTasks, IndexChanges.ofRuns,
-    IndexChanges.ofLooks, IndexChanges.replaced,
+    IndexChanges.ofLooks, IndexChanges.ofStoppedRuns, IndexChanges.replacedOfTasks,
+    IndexChanges.replacedOfRuns,
   ]
 
   private struct Index {

@@ -5,14 +5,20 @@ import Testing
 
 @Suite("The pool's decisions")
 struct PoolLanesTests {
-  @Test("an SQLite file has one writer, and readers beside it")
+  @Test("an SQLite file has one writer, which has its next job at hand, and readers beside it")
   func sqlite() {
     var lanes = PoolLanes<String>(kind: .sqlite, isMemory: false, size: 3)
+    #expect(lanes.take(.write) == 0)
     #expect(lanes.take(.write) == 0)
     #expect(lanes.take(.write) == nil)
     #expect(lanes.take(.read) == 1)
     #expect(lanes.take(.read) == 2)
     #expect(lanes.take(.read) == nil)
+    lanes.wait(.write, lanes.ticket(), "a")
+    #expect(lanes.giveBack(0) == "a")
+    #expect(lanes.giveBack(0) == nil)
+    #expect(lanes.take(.write) == 0)
+    #expect(lanes.take(.write) == nil)
   }
 
   @Test("servers share all connections, and the last used is used first")

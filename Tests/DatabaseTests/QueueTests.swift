@@ -73,9 +73,10 @@ struct QueueTests {
         }
         try session.enqueueInsert(
           into: "t", columns: ["k", "n"], rows: (500..<1003).map { [.text("k\($0)"), .integer(Int64($0))] })
-        try session.enqueueInsert(
-          into: "t", columns: ["k", "n"],
-          values: (1003..<1200).flatMap { [.text("k\($0)"), .integer(Int64($0))] })
+        try session.enqueueInsert(into: "t", columns: ["k", "n"], count: 197) { row, values in
+          values.append(.text("k\(1003 + row)"))
+          values.append(.integer(Int64(1003 + row)))
+        }
       }
       let row = try await pool.run { try $0.query("SELECT COUNT(*), SUM(n), SUM(LENGTH(s)) FROM t")[0] }
       #expect(try row.int(0) == 1200)
@@ -89,8 +90,10 @@ struct QueueTests {
     try await withPool(kind, size: 1) { pool in
       let error = try await databaseError {
         try await pool.transaction(.write) { session in
-          try session.enqueueInsert(
-            into: "t", columns: ["k", "n"], values: [.text("a"), .integer(1), .text("b")])
+          try session.enqueueInsert(into: "t", columns: ["k", "n"], count: 2) { row, values in
+            values.append(.text("a\(row)"))
+            if row == 0 { values.append(.integer(1)) }
+          }
         }
       }
       #expect(error.kind == .syntax && error.message.contains("a row for t has not 2 values"))

@@ -121,7 +121,7 @@ struct TransactionTests {
     }
   }
 
-  @Test("a task cancelled while it waits for a connection leaves the queue")
+  @Test("a task cancelled while it waits for a connection leaves the queue", .timeLimit(.minutes(2)))
   func cancelledWaiter() async throws {
     try await withPool(.sqlite) { pool in
       let hasBegun = Gate()
@@ -131,13 +131,24 @@ struct TransactionTests {
         while mayEnd.value == 0 { _ = try session.query("SELECT 1") }
       }
       await hasBegun.wait()
-      let task = Task { try await pool.transaction(.write) { _ = try $0.query("SELECT 1") } }
-      task.cancel()
-      await #expect(throws: CancellationError.self) { try await task.value }
+      // The first has the next place at the connection, the others wait for one; some are cancelled before they got so far.
+      for pause in [100, 0, 100, 0] {
+        let tasks = (0..<3).map { _ in
+          Task {
+            try await pool.transaction(.write) { _ = try $0.execute("INSERT INTO t (k) VALUES ('no')") }
+          }
+        }
+        try await Task.sleep(for: .milliseconds(pause))
+        for task in tasks {
+          task.cancel()
+          await #expect(throws: CancellationError.self) { try await task.value }
+        }
+      }
       // Readers have connections of their own.
       #expect(try await pool.transaction(.read) { try $0.query("SELECT 1")[0].int(0) } == 1)
       mayEnd.next()
       try await holding
+      #expect(try await pool.transaction(.write) { try $0.query("SELECT k FROM t") }.isEmpty)
     }
   }
 

@@ -8,7 +8,7 @@ struct ReadyListTests {
 
   private func list(_ candidates: [(run: String, tasks: Int)], limit: Int = 100) -> ReadyList {
     var list = ReadyList()
-    list.replace(with: candidates, limit: limit, at: .now)
+    list.replace(with: candidates.map { .init(run: $0.run, tasks: $0.tasks) }, limit: limit, at: .now)
     return list
   }
 
@@ -26,6 +26,28 @@ struct ReadyListTests {
     #expect(list.shares(4) { _ in false } == [Part(run: "a", tasks: 3), Part(run: "b", tasks: 1)])
     #expect(list.shares(50) { _ in false } == [Part(run: "a", tasks: 7), Part(run: "b", tasks: 1)])
     #expect(list.shares(0) { _ in false }.isEmpty)
+  }
+
+  @Test("a run gets no more than it may while others' tasks that are as urgent follow")
+  func most() {
+    let equal = list([("a", 20), ("b", 20), ("c", 20)])
+    #expect(equal.shares(16, most: 8) { _ in false } == [Part(run: "a", tasks: 8), Part(run: "b", tasks: 8)])
+    #expect(
+      equal.shares(40, most: 8) { $0 == "b" } == [Part(run: "a", tasks: 20), Part(run: "c", tasks: 20)])
+    #expect(list([("a", 20)]).shares(16, most: 8) { _ in false } == [Part(run: "a", tasks: 16, waits: true)])
+    var urgent = ReadyList()
+    urgent.replace(
+      with: [
+        .init(run: "a", tasks: 20, first: -1, last: -1), .init(run: "b", tasks: 9, first: -1, last: 0),
+        .init(run: "c", tasks: 20),
+      ], limit: 64, at: .now)
+    // Of those of b some are less urgent than others, and they would have to wait for c.
+    #expect(
+      urgent.shares(40, most: 8) { _ in false } == [
+        Part(run: "a", tasks: 8, first: -1, last: -1), Part(run: "b", tasks: 9, first: -1, last: 0),
+        Part(run: "c", tasks: 20),
+      ])
+    #expect(urgent.shares(40, most: 8) { $0 == "b" }.map(\.tasks) == [20, 20])
   }
 
   @Test("a run that can't be asked now stays in line")
@@ -52,7 +74,9 @@ struct ReadyListTests {
     list.send(2, of: "a")
     list.postpone("a", 2)
     #expect(
-      list.shares(9) { _ in false } == [Part(run: "b", tasks: 2), Part(run: "a", tasks: 4, waits: true)])
+      list.shares(9) { _ in false } == [
+        Part(run: "b", tasks: 2), Part(run: "a", tasks: 4, waits: true, first: .max, last: .min),
+      ])
   }
 
   @Test("whoever has a single run in line waits for it")
@@ -65,7 +89,7 @@ struct ReadyListTests {
     let now = ContinuousClock.now
     #expect(list([("a", 16)], limit: 16).mayBeMore)
     var few = ReadyList()
-    few.replace(with: [("a", 3)], limit: 16, at: now)
+    few.replace(with: [.init(run: "a", tasks: 3)], limit: 16, at: now)
     #expect(!few.mayBeMore)
     few.age(to: now + .milliseconds(50))
     #expect(!few.isEmpty)

@@ -25,6 +25,8 @@ struct HostAgentLoop {
   private static let fewIdleLooks = 3
   /// How many times in a row none of the tasks that a look has seen could be had.
   var fruitless = 0
+  /// Whether the last transaction that might have taken something has passed it: then it leaves its places free.
+  var isPassing = false
   var nextLook = ContinuousClock.now
   /// What looks have seen to be settled, and when they next see for themselves.
   var horizon = LookHorizon()
@@ -200,14 +202,20 @@ struct HostAgentLoop {
 
   /// - Parameter leavesFiles: Whether the executor knows of it, and is to be told once its end is recorded.
   private mutating func note(_ claim: Claim, _ run: String, _ outcome: Outcome, leavesFiles: Bool = true) {
+    log.log(
+      level: outcome.status == .success ? .debug : .warning, "step ended",
+      metadata: described(claim, run, outcome))
+    desks[run, default: RunDesk()].ends.append(TaskEnd(of: claim, outcome))
+    if leavesFiles { desks[run]?.endedKeys.append(TaskKey(claim, in: run)) }
+    isIdle = false
+  }
+
+  private func described(_ claim: Claim, _ run: String, _ outcome: Outcome) -> Logger.Metadata {
     var described = metadata(claim, run)
     described["status"] = "\(outcome.status.rawValue)"
     if let code = outcome.exitCode { described["exit"] = "\(code)" }
     if let message = outcome.message { described["message"] = "\(message)" }
-    log.log(level: outcome.status == .success ? .debug : .warning, "step ended", metadata: described)
-    desks[run, default: RunDesk()].ends.append(TaskEnd(of: claim, outcome))
-    if leavesFiles { desks[run]?.endedKeys.append(TaskKey(claim, in: run)) }
-    isIdle = false
+    return described
   }
 
   private mutating func advanced(_ reply: AdvanceReply, _ group: inout Group) {
@@ -240,6 +248,7 @@ struct HostAgentLoop {
     if let due = advance.nextDue, !advance.status.isOver {
       nextLook = min(nextLook, now + .microseconds(max(1000, due)))
     }
+    if reply.granted > 0 { isPassing = claims.isEmpty && !advance.passed.isEmpty }
     // It got less than was seen: others were quicker, what was seen can't be taken here now, or it is done already.
     if reply.granted > claims.count { readyList.forget(run) }
     if !claims.isEmpty || !advance.passed.isEmpty { fruitless = 0 } else if reply.isShare { fruitless += 1 }
@@ -367,7 +376,7 @@ struct HostAgentLoop {
     var underWay = desks.values.count { $0.isInFlight }
     let shares =
       isTaking
-      ? readyList.shares(agent.capacity.free) {
+      ? readyList.shares(agent.capacity.free, most: isPassing ? max(1, agent.capacity.total / 2) : .max) {
         desks[$0].map { $0.isBusy(at: now) || $0.isStopping } ?? false
       } : []
     // What is to be reported goes first: others wait for what it triggers.

@@ -11,6 +11,10 @@ struct ReadyList {
     var tasks: Int
     /// Whether a transaction of another agent in the same run is to be waited for.
     var waits = false
+    /// The place in line by priority of the first of them; lower is first.
+    var first: Int64 = 0
+    /// The same of the last.
+    var last: Int64 = 0
   }
 
   /// How long after a look its order is gone by: something more urgent may have become ready since.
@@ -42,9 +46,9 @@ struct ReadyList {
 
   /// Takes over what a look has seen that was to show at most `limit` tasks.
   mutating func replace(
-    with candidates: [(run: String, tasks: Int)], limit: Int, at now: ContinuousClock.Instant
+    with candidates: [Look.Candidate], limit: Int, at now: ContinuousClock.Instant
   ) {
-    parts = candidates.map { Part(run: $0.run, tasks: $0.tasks) }
+    parts = candidates.map { Part(run: $0.run, tasks: $0.tasks, first: $0.first, last: $0.last) }
     mayBeMore = candidates.reduce(0) { $0 + $1.tasks } >= limit
     until = now + Self.freshness
   }
@@ -64,20 +68,29 @@ struct ReadyList {
 
   /// How `room` places are shared out among runs, the most urgent first. A run for which `isBusy` is true can't be asked
   /// now: its tasks stay in line.
-  func shares(_ room: Int, isBusy: (String) -> Bool) -> [Part] {
+  ///
+  /// - Parameter most: The most places for a run while another one's tasks that are as urgent follow, so that there is
+  ///   always a transaction at hand when one is done.
+  func shares(_ room: Int, most: Int = .max, isBusy: (String) -> Bool) -> [Part] {
     var room = room
     var shares: [Part] = []
     let others = Set(parts.map(\.run)).count > 1
-    for part in parts where room > 0 && !isBusy(part.run) {
-      let tasks = min(room, part.tasks)
+    for (index, part) in parts.enumerated() where room > 0 && !isBusy(part.run) {
+      let next = index + 1 < parts.count ? parts[index + 1] : nil
+      let isFollowed =
+        next.map { $0.first == part.last && part.first == part.last && !isBusy($0.run) } ?? false
+      let known = shares.firstIndex { $0.run == part.run }
+      let tasks = min(
+        room, part.tasks, isFollowed ? max(0, most - (known.map { shares[$0].tasks } ?? 0)) : .max)
+      if tasks == 0 { continue }
       room -= tasks
       // Whoever has nothing else to do waits.
       let waits = part.waits || !others
-      if let known = shares.firstIndex(where: { $0.run == part.run }) {
+      if let known {
         shares[known].tasks += tasks
         shares[known].waits = shares[known].waits || waits
       } else {
-        shares.append(Part(run: part.run, tasks: tasks, waits: waits))
+        shares.append(Part(run: part.run, tasks: tasks, waits: waits, first: part.first, last: part.last))
       }
     }
     return shares
@@ -101,6 +114,7 @@ struct ReadyList {
   mutating func postpone(_ run: String, _ tasks: Int) {
     let rest = parts.reduce(0) { $0 + ($1.run == run ? $1.tasks : 0) }
     forget(run)
-    parts.append(Part(run: run, tasks: tasks + rest, waits: true))
+    // As urgent as nothing else, as it stands out of line.
+    parts.append(Part(run: run, tasks: tasks + rest, waits: true, first: .max, last: .min))
   }
 }

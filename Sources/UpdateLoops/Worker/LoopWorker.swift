@@ -120,7 +120,7 @@ public final class LoopWorker: Sendable {
       }
       if isStopping {
         // Stopped while it waited for its turn.
-        try await persist { [loop] in _ = try await loop.unlock(batch, autoAdd: false) }
+        await giveBack(batch)
         break
       }
       tally.batches += 1
@@ -150,8 +150,8 @@ public final class LoopWorker: Sendable {
     do {
       isDone = try await work(batch)
     } catch {
-      // In a task of its own, which is not cancelled where this one was.
-      try await Task { [loop] in _ = try await loop.unlock(batch, autoAdd: false) }.value
+      // Locks that have ended may be another worker's by now.
+      if ContinuousClock.now - started < settings.lockFor { await giveBack(batch) }
       throw error
     }
     let took = ContinuousClock.now - started
@@ -164,6 +164,12 @@ public final class LoopWorker: Sendable {
       tell(.failed(ids: batch.count, unlocked: unlocks))
     }
     return isDone
+  }
+
+  /// Unlocks a batch, in a task of its own, which is not cancelled where this one was; where that fails, the locks end by
+  /// themselves.
+  private func giveBack(_ batch: [LoopID]) async {
+    await Task { [loop] in _ = try? await loop.unlock(batch, autoAdd: false) }.value
   }
 
   /// Does what is harmless to do twice until the database has done it.
