@@ -123,12 +123,16 @@ public struct AdvanceRequest: Sendable {
   public var waits: Bool
   /// Whether tasks without an action end where they are found ready, or made, instead of being taken.
   public var passesEmptySteps: Bool
+  /// Whether the answer names those, rather than count them.
+  public var namesPassed: Bool
 
   /// A request of these values.
   public init(
     run: String, agent: Int64, ends: [TaskEnd], slots: Int, lockFor: TimeSpan, host: String?,
-    queues: [String]? = nil, localHost: String, waits: Bool = true, passesEmptySteps: Bool = false
+    queues: [String]? = nil, localHost: String, waits: Bool = true, passesEmptySteps: Bool = false,
+    namesPassed: Bool = true
   ) {
+    self.namesPassed = namesPassed
     self.waits = waits
     self.passesEmptySteps = passesEmptySteps
     self.queues = queues
@@ -232,8 +236,10 @@ public struct Advance: Sendable {
   public let stopsRunning: String?
   /// Tasks taken.
   public let claims: [Claim]
-  /// Tasks without an action that were ended.
+  /// Tasks without an action that were ended, where the request wants them named.
   public let passed: [Claim]
+  /// How many those are.
+  public let passedCount: Int
   /// Whether there is more that could be done at once: it was left to the next advance.
   public let isUnfinished: Bool
   /// Numbers of reported ends that were not recorded because another agent has taken the task.
@@ -248,7 +254,8 @@ public struct Advance: Sendable {
   /// What an advance brought about.
   public init(
     context: RunContext, status: RunStatus, stopsRunning: String?, claims: [Claim], passed: [Claim] = [],
-    isUnfinished: Bool = false, superseded: [Int64], history: [Changes.HistoryEntry], nextDue: Int64?,
+    passedCount: Int = 0, isUnfinished: Bool = false, superseded: [Int64], history: [Changes.HistoryEntry],
+    nextDue: Int64?,
     active: Int
   ) {
     self.context = context
@@ -256,6 +263,7 @@ public struct Advance: Sendable {
     self.stopsRunning = stopsRunning
     self.claims = claims
     self.passed = passed
+    self.passedCount = passedCount
     self.isUnfinished = isUnfinished
     self.superseded = superseded
     self.history = history

@@ -21,7 +21,9 @@ extension SQLStore {
     var history: [Changes.HistoryEntry] = []
     /// How many tasks were made.
     var written = 0
-    var passed: [Claim] = []
+    /// How many were passed, and which, where that is to be told.
+    var passedCount = 0
+    var passed: [Claim]?
     var movesDue = false
 
     mutating func add(_ changes: Changes) {
@@ -29,7 +31,8 @@ extension SQLStore {
       written += changes.tasks.count
       movesDue = movesDue || changes.movesDue
       run = run.after(changes)
-      passed += changes.passed(in: run.state.recovery)
+      passedCount += changes.passedCount
+      passed?.append(contentsOf: changes.passed(in: run.state.recovery))
     }
 
     /// Whether anything of the run may be started.
@@ -59,7 +62,7 @@ extension SQLStore {
       if mayPass { transition.passEmptySteps { try first.ownHost($0) } }
     }
 
-    var progress = Progress(run: facts.run)
+    var progress = Progress(run: facts.run, passed: request.namesPassed ? [] : nil)
     var passed: [TaskFact] = []
     var inLine: (known: [TaskFact], new: [Changes.NewTask])?
     progress.add(
@@ -83,7 +86,7 @@ extension SQLStore {
     // Those behind the ones that were passed are seen now.
     var mayBeMore = !passed.isEmpty && facts.ready?.count == request.slots
     let limit = max(request.slots, Transition.passesAtOnce / 2)
-    while mayBeMore, progress.goesOn, progress.passed.count < Self.mostPassed {
+    while mayBeMore, progress.goesOn, progress.passedCount < Self.mostPassed {
       let claimer = claimer(progress.run)
       let ready = try claimer.ready(limit)
       progress.add(
@@ -100,7 +103,7 @@ extension SQLStore {
       // A loop opens its iterations as there is room for what they start; what others are to start is no reason to
       // write all of it out. One of which nothing is open has nothing in line, however much else there is.
       while claims.count < request.slots, !progress.run.plan.loops.isEmpty, progress.goesOn,
-        progress.passed.count < Self.mostPassed
+        progress.passedCount < Self.mostPassed
       {
         var growing = try SQLLedger(session: session, run: progress.run.state).growingLoops()
         if !growing.isEmpty, try hasBacklog(progress.run.state.key, session) {
@@ -116,7 +119,7 @@ extension SQLStore {
       }
     }
     let run = progress.run
-    if !claims.isEmpty || !progress.passed.isEmpty, run.startedAt == nil {
+    if !claims.isEmpty || progress.passedCount > 0, run.startedAt == nil {
       try session.enqueue(
         """
         UPDATE ev_run SET started_at = \(run.state.now.microseconds), queue_deadline_at = NULL
@@ -131,8 +134,8 @@ extension SQLStore {
       context: RunContext(
         run: run.state.id, plan: run.plan, recovery: run.state.recovery, parameters: run.state.parameters),
       status: run.state.status, stopsRunning: run.state.verdict == nil ? nil : run.state.message ?? "stopped",
-      claims: claims, passed: progress.passed,
-      isUnfinished: progress.passed.count >= Self.mostPassed && progress.goesOn, superseded: superseded,
+      claims: claims, passed: progress.passed ?? [], passedCount: progress.passedCount,
+      isUnfinished: progress.passedCount >= Self.mostPassed && progress.goesOn, superseded: superseded,
       history: progress.history, nextDue: nextDue, active: run.state.active)
     return (answer, progress.written)
   }
@@ -292,6 +295,11 @@ extension Changes {
         default: true
         }
       }
+  }
+
+  fileprivate var passedCount: Int {
+    taskChanges.count { if case .passed = $0.kind { true } else { false } }
+      + tasks.count { if case .passed = $0.form { true } else { false } }
   }
 
   /// The tasks that were passed, as an agent is told of them.

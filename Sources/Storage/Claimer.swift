@@ -270,7 +270,7 @@ struct ClaimBuilder {
       return Claim(
         task: running, recovery: run.recovery, fence: fence,
         loop: try places[task.scope].map { (try item(at: $0, &lists), $0.index) },
-        results: try results.results(of: referred[task.step] ?? [], in: task.sequence))
+        results: try referred[task.step].map { try results.results(of: $0, in: task.sequence) } ?? [:])
     }
   }
 
@@ -327,12 +327,15 @@ struct ClaimBuilder {
 
   /// The results that the tasks are told, read at once, and which those are for each step.
   private func results(for tasks: [TaskFact]) throws -> (Results, [String: [String]]) {
-    var referred: [String: [String]] = [:]
-    for task in tasks where referred[task.step] == nil {
-      referred[task.step] = plan.steps[task.step]?.definition.referredResults ?? []
-    }
     let results = Results(
       session: session, run: run.key, recovery: run.recovery, cache: store.results, now: run.now.microseconds)
+    var referred: [String: [String]] = [:]
+    for task in tasks where referred[task.step] == nil {
+      if let names = plan.steps[task.step]?.definition.referredResults, !names.isEmpty {
+        referred[task.step] = names
+      }
+    }
+    if referred.isEmpty { return (results, [:]) }
     try results.foresee(
       Set(referred.values.joined()).sorted(),
       in: tasks.filter { referred[$0.step]?.isEmpty == false }.map(\.sequence))

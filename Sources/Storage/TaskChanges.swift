@@ -105,12 +105,25 @@ extension SQLStore {
   private func write(
     ends: some Collection<Changes.TaskChange>, _ key: Int64, _ now: Int64, _ session: any Session
   ) throws {
-    var groups: [End: [Int64]] = [:]
+    // Most say what the one before says.
+    var groups: [(end: End, numbers: [Int64])] = []
+    var places: [End: Int] = [:]
+    var last = 0
     for change in ends {
       guard case .ended(let outcome) = change.kind else { continue }
-      groups[try End(outcome, of: change.task), default: []].append(change.task.number)
+      let end = try End(outcome, of: change.task)
+      if groups.indices.contains(last), groups[last].end == end {
+        groups[last].numbers.append(change.task.number)
+      } else if let place = places[end] {
+        last = place
+        groups[last].numbers.append(change.task.number)
+      } else {
+        last = groups.count
+        places[end] = last
+        groups.append((end, [change.task.number]))
+      }
     }
-    for (end, numbers) in groups.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
+    for (end, numbers) in groups {
       for chunk in numbers.chunks(of: 64) {
         try session.enqueue(
           """
@@ -194,7 +207,8 @@ extension SQLStore {
   }
 
   private func release(_ change: Changes.TaskChange, of run: LockedRun, _ session: any Session) throws {
-    guard let step = run.plan.steps[change.task.step],
+    guard run.plan.hasDemands || change.releases?.isEmpty == false,
+      let step = run.plan.steps[change.task.step],
       run.plan.hasDemands(step) || change.releases?.isEmpty == false
     else { return }
     try Holds(session: session, run: run.state.key).release(task: change.task.number, change.releases)

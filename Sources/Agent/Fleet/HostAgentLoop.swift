@@ -248,12 +248,12 @@ struct HostAgentLoop {
     if let due = advance.nextDue, !advance.status.isOver {
       nextLook = min(nextLook, now + .microseconds(max(1000, due)))
     }
-    if reply.granted > 0 { isPassing = claims.isEmpty && !advance.passed.isEmpty }
+    if reply.granted > 0 { isPassing = claims.isEmpty && advance.passedCount > 0 }
     // It got less than was seen: others were quicker, what was seen can't be taken here now, or it is done already.
     if reply.granted > claims.count { readyList.forget(run) }
-    if !claims.isEmpty || !advance.passed.isEmpty { fruitless = 0 } else if reply.isShare { fruitless += 1 }
+    if !claims.isEmpty || advance.passedCount > 0 { fruitless = 0 } else if reply.isShare { fruitless += 1 }
     // Where it got all it asked for there may be more.
-    if reply.granted > 0, claims.count == reply.granted || !advance.passed.isEmpty, agent.capacity.free > 0,
+    if reply.granted > 0, claims.count == reply.granted || advance.passedCount > 0, agent.capacity.free > 0,
       readyList.isEmpty
     {
       nextLook = now

@@ -25,7 +25,7 @@ extension HostAgent {
         AdvanceRequest(
           run: run, agent: self.agent, ends: ends, slots: slots, lockFor: self.options.lockFor, host: nil,
           queues: queues, localHost: self.options.host, waits: waits,
-          passesEmptySteps: self.options.passesEmptySteps))
+          passesEmptySteps: self.options.passesEmptySteps, namesPassed: self.log.logLevel <= .debug))
       return AdvanceReply(
         run: run, granted: slots, isShare: isShare, endedKeys: keys, asked: asked, askedSinceBoot: sinceBoot,
         advance: advance, wasRepeated: attempt > 0)
