@@ -74,9 +74,10 @@ struct BenchTests {
       for measure in report.measures + report.floors {
         #expect(measure.values.count == 1, "\(measure)")
         #expect(measure.min <= measure.median && measure.median <= measure.max, "\(measure)")
-        // An idle agent may well have used less than a clock tick, no row need be dead, and a join may be passed with what it
-        // joins.
-        #expect(measure.median > 0 || ["idle", "bloat", "scale", "fanout"].contains(words[0]), "\(measure)")
+        // An idle agent may well have used less than a clock tick, no row need be dead, a join may be passed with what it
+        // joins, and three hops more take no longer than waking up varies by.
+        let mayBeNone = ["idle", "bloat", "scale", "fanout", "chain"].contains(words[0])
+        #expect(measure.median > 0 || mayBeNone, "\(measure)")
       }
       try await world.expectNothingLeft(of: names)
     }
