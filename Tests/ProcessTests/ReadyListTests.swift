@@ -17,6 +17,9 @@ struct ReadyListTests {
     #expect(ReadyList.limit(free: 0) == 16 && ReadyList.limit(free: 4) == 16)
     #expect(ReadyList.limit(free: 5) == 32 && ReadyList.limit(free: 64) == 256)
     #expect(ReadyList.limit(free: 10_000) == 256)
+    #expect(
+      ReadyList.limit(free: 64, isPassing: true) == 1024 && ReadyList.limit(free: 1, isPassing: true) == 16)
+    #expect(ReadyList.limit(free: 10_000, isPassing: true) == 1024)
   }
 
   @Test("places go to the most urgent, whichever run they belong to")

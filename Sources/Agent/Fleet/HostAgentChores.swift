@@ -12,7 +12,7 @@ extension HostAgentLoop {
     let now = ContinuousClock.now
     if mayLook, now >= nextLook {
       nextLook = now + .seconds(5)
-      let limit = isTaking ? ReadyList.limit(free: agent.capacity.free) : 0
+      let limit = isTaking ? ReadyList.limit(free: agent.capacity.free, isPassing: isPassing) : 0
       if now >= nextWideLook {
         nextWideLook = now + .seconds(60)
         horizon = LookHorizon()

@@ -21,6 +21,8 @@ struct ReadyList {
   static let freshness = Duration.milliseconds(100)
   /// The most tasks that one look shows, and the fewest, with no place free.
   private static let (most, fewest) = (256, 16)
+  /// The most where tasks are passed, which leave their places free: a look is then soon used up.
+  private static let mostPassed = 1024
 
   private var parts: [Part] = []
   private var until = ContinuousClock.now
@@ -29,9 +31,10 @@ struct ReadyList {
 
   /// How many tasks a look is to show an agent with so many places free: one of few numbers, each of which makes another
   /// statement.
-  static func limit(free: Int) -> Int {
+  static func limit(free: Int, isPassing: Bool = false) -> Int {
+    let wanted = isPassing ? min(mostPassed, free * 16) : min(most, free * 4)
     var limit = fewest
-    while limit < min(most, free * 4) { limit *= 2 }
+    while limit < wanted { limit *= 2 }
     return limit
   }
 
