@@ -184,11 +184,13 @@ struct ViaTests {
         environment: ["HOME": home.path, "SSH_AUTH_SOCK": "", "EVENTOR_VIA": ""])
       try await until("the step runs") { home.text("pid").hasSuffix("\n") }
       let pid = try #require(pid_t(home.text("pid").trimmingCharacters(in: .whitespacesAndNewlines)))
-      try await until("it has ended") {
+      // One that came while it is ending already would end it by itself.
+      try await until("it is being cancelled") {
         tool.stop(SIGINT)
         try await Task.sleep(for: .milliseconds(500))
-        return !tool.isRunning
+        return home.text("log").contains("cancelling")
       }
+      try await until("it has ended") { !tool.isRunning }
       let status = await tool.status()
       #expect((status >> 8) & 0xff == 6, "\(home.text("log"))")
       try await until("the step is gone") { kill(pid, 0) != 0 }
