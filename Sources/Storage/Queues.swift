@@ -61,7 +61,8 @@ extension SQLStore {
     }
   }
 
-  /// Makes the row of a group's queue, by which agents learn of it, unless it is known to be there.
+  /// Makes the row of a group's queue, by which agents learn of it, unless it is known to be there, and makes those that
+  /// work already its members: until the slowest has looked, another could take all attempts of a task.
   private func make(_ queue: Queue, _ session: any Session) throws {
     if queues.knows(queue.name) { return }
     if try !session.query("SELECT 1 FROM ev_queue WHERE name = \(queue.name)").isEmpty {
@@ -72,6 +73,16 @@ extension SQLStore {
       rows: [
         [.text(queue.name), .text(queue.hosts.hostColumn), .text(try JSONText.encode(queue.labels))]
       ], ignoringConflicts: true)
+    let agents = try session.query(
+      "SELECT agent_key, host, labels FROM ev_agent WHERE stopped_at IS NULL AND embedded = 0 ORDER BY agent_key"
+    )
+    let members = try agents.filter { row in
+      let labels = try JSONText.decode([String: String].self, row.optionalText(2)) ?? [:]
+      return queue.fits(host: try row.text(1), labels: labels)
+    }
+    try session.insert(
+      into: "ev_member", columns: ["queue", "agent_key"],
+      rows: members.map { [.text(queue.name), .integer(try $0.integer(0))] }, ignoringConflicts: true)
   }
 
   /// Learns of queues made since the agent last did, and becomes a member of those it fits.

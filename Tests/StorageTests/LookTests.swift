@@ -12,6 +12,7 @@ struct LookTests {
     let agent: Int64
     let queues: AgentQueues
     let store: SQLStore
+    var host = "s1"
 
     func look(_ limit: Int = 16, _ horizon: LookHorizon = LookHorizon()) async throws -> Look {
       try await store.look(agent: agent, queues: queues, limit: limit, horizon: horizon)
@@ -23,18 +24,20 @@ struct LookTests {
       try await store.advance(
         AdvanceRequest(
           run: run, agent: agent, ends: ends, slots: slots, lockFor: TimeSpan(seconds: 30), host: nil,
-          queues: queues.names, localHost: "s1", waits: waits))
+          queues: queues.names, localHost: host, waits: waits))
     }
   }
 
-  private func seat(_ world: World, on index: Int = 0, _ name: String = "w") async throws -> Seat {
+  private func seat(_ world: World, on index: Int = 0, _ name: String = "w", host: String = "s1") async throws
+    -> Seat
+  {
     let identity = AgentIdentity(
-      host: "s1", instance: name, incarnation: "\(name)-\(index)", pid: 1, processStart: 2, bootID: "b",
+      host: host, instance: name, incarnation: "\(name)-\(index)", pid: 1, processStart: 2, bootID: "b",
       journal: "/j", version: "1", isEmbedded: false)
     let store = world.stores[index]
     let profile = AgentProfile(labels: [:], capacity: 4, lockFor: TimeSpan(seconds: 30))
     let agent = try await store.enlist(identity, as: profile) { _ in false }
-    return Seat(agent: agent, queues: try await store.joinQueues(agent: agent), store: store)
+    return Seat(agent: agent, queues: try await store.joinQueues(agent: agent), store: store, host: host)
   }
 
   private func submit(_ world: World, _ text: String, id: String) async throws -> String {
@@ -105,6 +108,33 @@ struct LookTests {
       try await world.execute("UPDATE ev_task SET lock_until = \(now - 1_000_000)")
       let seen = try await joined.look(16, horizon)
       #expect(seen.hasExpired && seen.horizon.expired == now - 1_000_000)
+    }
+  }
+
+  @Test(
+    "agents are members of a group's queue as soon as it is made, before they have looked",
+    arguments: TestStore.all)
+  func membersAtOnce(kind: TestStore.Kind) async throws {
+    try await withWorld(kind) { world in
+      let first = try await seat(world)
+      let others = [try await seat(world, host: "s2"), try await seat(world, host: "s3")]
+      let run = try await submit(
+        world,
+        """
+        groups: {g: {hosts: [s1, s2]}}
+        steps: {a: {group: g, retry: {attempts: 3, delay: 0s, elsewhere: true}}}
+        """, id: "r")
+      let looked = Seat(
+        agent: first.agent, queues: try await world.store.joinQueues(agent: first.agent), store: world.store)
+      let claims = try await looked.advance(run, slots: 1).claims
+      try #require(claims.count == 1)
+      // The other host's agent has yet to look, and is where the next attempt goes nevertheless.
+      let next = try await looked.advance(run, ends: claims.map { $0.end(.failure) }, slots: 1)
+      #expect(next.claims.isEmpty)
+      #expect(try await looked.advance(run, slots: 1).claims.isEmpty)
+      #expect(try await world.statuses(run) == ["a/1": .ready])
+      let members = try await world.rows("SELECT agent_key FROM ev_member WHERE queue LIKE 'g:%' ORDER BY 1")
+      #expect(try members.map { try $0.integer(0) } == [first.agent, others[0].agent])
     }
   }
 
