@@ -30,8 +30,12 @@ public final class Pool: Sendable {
   ///
   /// Never repeated: each statement commits by itself. Cancelling the task interrupts the running
   /// statement and throws CancellationError.
-  public func run<T: Sendable>(_ body: @escaping @Sendable (any Session) throws -> T) async throws -> T {
-    try await withLane(.write) { lane in
+  ///
+  /// - Parameter kind: Which connection serves: one that only reads waits for no writer.
+  public func run<T: Sendable>(
+    on kind: TransactionKind = .write, _ body: @escaping @Sendable (any Session) throws -> T
+  ) async throws -> T {
+    try await withLane(kind) { lane in
       do {
         return try await self.interruptible { try await lane.attempt(nil, $0, body) }
       } catch let failure as PoolLane.Failure {

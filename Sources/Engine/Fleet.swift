@@ -236,6 +236,9 @@ public struct LiveOutput: Sendable {
 
 /// What agents that serve all runs of a store do, beside ``RunDriver``.
 public protocol FleetDriver: RunDriver, ScheduleDriver {
+  /// Whether transactions that write follow each other, however many connections there are: a look beside one of them then
+  /// takes nothing from it that the next one could use.
+  var hasOneWriter: Bool { get }
   /// Takes the seat of `agent`'s host and instance and returns its number.
   ///
   /// - Parameter isGone: Whether the process of an agent of this host is certainly gone.

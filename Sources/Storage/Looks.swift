@@ -19,6 +19,9 @@ extension SQLStore {
   /// How many runs that are due one look shows.
   private static let mostDue = 16
 
+  /// Whether the store is a file: SQLite lets one connection write at a time.
+  public var hasOneWriter: Bool { pool.url.kind == .sqlite }
+
   /// Looks at everything that could be done by the agent.
   public func look(agent: Int64, queues: AgentQueues, limit: Int, horizon: LookHorizon) async throws -> Look {
     let began = ContinuousClock.now
@@ -27,7 +30,7 @@ extension SQLStore {
     let margin = widens ? Self.margins.long : Self.margins.short
     bounds.ready = horizon.ready.map { $0 - margin }
     bounds.expired = horizon.expired.map { $0 - margin }
-    return try await pool.run { [bounds] session in
+    return try await pool.run(on: .read) { [bounds] session in
       let rows = try session.query(self.lookStatement(agent, queues, limit, bounds, session.dialect))
       var look = try self.look(rows, queues, limit, horizon)
       if widens { look.horizon.widenedAt = began }

@@ -24,6 +24,33 @@ struct TransactionTests {
     }
   }
 
+  @Test("who only reads waits for nobody who writes", arguments: TestStore.all)
+  func reading(_ kind: TestStore.Kind) async throws {
+    struct Waited: Error {}
+    try await withPool(kind) { pool in
+      let (begun, read) = (Counter(), Counter())
+      try await withThrowingTaskGroup { group in
+        group.addTask {
+          try await pool.transaction(.write, attempts: 1) { session in
+            try session.execute("INSERT INTO t (k) VALUES ('a')")
+            begun.next()
+            let limit = ContinuousClock.now + .seconds(60)
+            while read.value == 0 {
+              guard ContinuousClock.now < limit else { throw Waited() }
+              _ = try session.query("SELECT 1")
+            }
+          }
+        }
+        while begun.value == 0 { await Task.yield() }
+        let count = try await pool.run(on: .read) { try $0.query("SELECT COUNT(*) FROM t")[0].int(0) }
+        #expect(count == 0)
+        read.next()
+        try await group.waitForAll()
+      }
+      #expect(try await pool.run(on: .read) { try $0.query("SELECT COUNT(*) FROM t")[0].int(0) } == 1)
+    }
+  }
+
   @Test(
     "of two transactions in a deadlock one is repeated, and both happen",
     arguments: TestStore.servers, [false, true])

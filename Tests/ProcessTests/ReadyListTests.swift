@@ -71,6 +71,39 @@ struct ReadyListTests {
     #expect(list.isEmpty && !list.mayBeMore)
   }
 
+  @Test("what others were sent for while a look was under way is left out of what it shows")
+  func leftOut() {
+    var known = list([("a", 2), ("b", 1), ("a", 5)])
+    known.leaveOut(["a": 3, "c": 9])
+    #expect(known.shares(9) { _ in false } == [Part(run: "b", tasks: 1), Part(run: "a", tasks: 4)])
+    // What had been done before the look saw it was left out for nothing.
+    #expect(known.mayBeMore)
+    var none = list([("a", 2), ("b", 1)])
+    none.leaveOut(["c": 1])
+    #expect(none.tasks { _ in true } == 3 && !none.mayBeMore)
+    var all = list([("a", 2), ("b", 1)])
+    all.leaveOut(["a": .max, "b": .max])
+    #expect(all.tasks { _ in true } == 3 && !all.mayBeMore)
+  }
+
+  @Test("the next look begins before a quick one is used up, and not before anything of it is used")
+  func low() {
+    let now = ContinuousClock.now
+    var list = ReadyList()
+    list.replace(with: [.init(run: "a", tasks: 20), .init(run: "b", tasks: 4)], limit: 16, at: now)
+    #expect(list.isQuick(at: now) && !list.isLow(at: now))
+    list.send(19, of: "a")
+    #expect(!list.isLow(at: now))
+    list.send(1, of: "a")
+    #expect(list.isLow(at: now))
+    let later = now + .milliseconds(50)
+    #expect(!list.isQuick(at: later) && !list.isLow(at: later))
+    list.replace(with: [.init(run: "b", tasks: 4)], limit: 16, at: now)
+    list.send(1, of: "b")
+    // All there is has been seen.
+    #expect(!list.isLow(at: now))
+  }
+
   @Test("a run at which another agent is comes after all others, and is waited for then")
   func postponed() {
     var list = list([("a", 4), ("b", 2)])

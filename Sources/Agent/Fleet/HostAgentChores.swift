@@ -12,7 +12,9 @@ extension HostAgentLoop {
     let now = ContinuousClock.now
     if mayLook, now >= nextLook {
       nextLook = now + .seconds(5)
-      let limit = isTaking ? ReadyList.limit(free: agent.capacity.free, isPassing: isPassing) : 0
+      let room = readyList.isQuick(at: now) ? agent.capacity.total : agent.capacity.free
+      let limit = isTaking ? ReadyList.limit(free: room, isPassing: isPassing) : 0
+      askedBesideLook = desks.filter(\.value.isInFlight).mapValues(\.asked)
       if now >= nextWideLook {
         nextWideLook = now + .seconds(60)
         horizon = LookHorizon()

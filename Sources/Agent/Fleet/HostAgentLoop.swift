@@ -28,6 +28,8 @@ struct HostAgentLoop {
   /// Whether the last transaction that might have taken something has passed it: then it leaves its places free.
   var isPassing = false
   var nextLook = ContinuousClock.now
+  /// How many tasks were asked for while the look under way was, or just before, and of which runs.
+  var askedBesideLook: [String: Int] = [:]
   /// What looks have seen to be settled, and when they next see for themselves.
   var horizon = LookHorizon()
   var nextWideLook = ContinuousClock.now + .seconds(60)
@@ -335,6 +337,8 @@ struct HostAgentLoop {
     }
     if isTaking {
       readyList.replace(with: look.candidates, limit: look.limit, at: now)
+      // A transaction that passes goes on with what else the run has.
+      readyList.leaveOut(isPassing ? askedBesideLook.mapValues { _ in .max } : askedBesideLook)
     } else {
       readyList.clear()
     }
@@ -391,6 +395,8 @@ struct HostAgentLoop {
       if share != nil { readyList.send(granted, of: run) }
       underWay += 1
       desks[run, default: RunDesk()].isInFlight = true
+      desks[run]?.asked = granted
+      if chores.contains(.look) { askedBesideLook[run, default: 0] += granted }
       desks[run]?.isDue = false
       desks[run]?.ends = []
       desks[run]?.endedKeys = []
@@ -399,6 +405,10 @@ struct HostAgentLoop {
     }
     if readyList.isEmpty, readyList.mayBeMore, isTaking, agent.capacity.free > 0, !chores.contains(.look) {
       nextLook = min(nextLook, now + patience)
+    }
+    // Elsewhere it would cost the server what the transactions under way need, and what is taken waits for places anyway.
+    if isPassing, agent.store.hasOneWriter, readyList.isLow(at: now), isTaking, !chores.contains(.look) {
+      nextLook = now
     }
   }
 

@@ -19,6 +19,8 @@ struct ReadyList {
 
   /// How long after a look its order is gone by: something more urgent may have become ready since.
   static let freshness = Duration.milliseconds(100)
+  /// A look of which so much is used up within this time is followed by the next before it is used up altogether.
+  private static let quick = Duration.milliseconds(20)
   /// The most tasks that one look shows, and the fewest, with no place free.
   private static let (most, fewest) = (256, 16)
   /// The most where tasks are passed, which leave their places free: a look is then soon used up.
@@ -26,6 +28,10 @@ struct ReadyList {
 
   private var parts: [Part] = []
   private var until = ContinuousClock.now
+  /// How many tasks the last look was to show at most.
+  private var limit = 0
+  /// Whether anybody was sent for something that it showed.
+  private var isInUse = false
   /// Whether there was more than the look could show, or may be by now.
   private(set) var mayBeMore = false
 
@@ -36,6 +42,15 @@ struct ReadyList {
     var limit = fewest
     while limit < wanted { limit *= 2 }
     return limit
+  }
+
+  /// Whether looks are used up as soon as they have come: one that is to last had better show as much as would fill all
+  /// places, whether they are free just now or not.
+  func isQuick(at now: ContinuousClock.Instant) -> Bool { now < until - Self.freshness + Self.quick }
+
+  /// Whether so little is left of what was seen that it would be used up before another look has come.
+  func isLow(at now: ContinuousClock.Instant) -> Bool {
+    mayBeMore && isInUse && isQuick(at: now) && parts.reduce(0) { $0 + $1.tasks } <= limit / 4
   }
 
   /// Whether there is nothing in line.
@@ -54,6 +69,25 @@ struct ReadyList {
     parts = candidates.map { Part(run: $0.run, tasks: $0.tasks, first: $0.first, last: $0.last) }
     mayBeMore = candidates.reduce(0) { $0 + $1.tasks } >= limit
     until = now + Self.freshness
+    self.limit = limit
+    isInUse = false
+  }
+
+  /// Leaves out what others were sent for while the look was under way, which it may have seen all the same: so many tasks of
+  /// each run, the first of them. If it has seen nothing else, that stays.
+  mutating func leaveOut(_ asked: [String: Int]) {
+    var (rest, left) = (parts, asked)
+    for index in rest.indices {
+      guard let known = left[rest[index].run] else { continue }
+      let gone = min(known, rest[index].tasks)
+      rest[index].tasks -= gone
+      left[rest[index].run] = known - gone
+    }
+    rest.removeAll { $0.tasks == 0 }
+    guard !rest.isEmpty, left != asked else { return }
+    parts = rest
+    // What was done before the look saw it was left out for nothing.
+    mayBeMore = true
   }
 
   /// Forgets everything: nothing is taken any more.
@@ -101,6 +135,7 @@ struct ReadyList {
 
   /// Somebody was sent for the first `tasks` tasks of the run.
   mutating func send(_ tasks: Int, of run: String) {
+    isInUse = true
     var left = tasks
     for index in parts.indices where parts[index].run == run {
       let sent = min(left, parts[index].tasks)

@@ -27,6 +27,8 @@ struct RunDesk {
   /// Something is due, or the run was stopped.
   var isDue = false
   var isInFlight = false
+  /// How many tasks were asked for when something last was.
+  var asked = 0
   /// When the last answer came: a heartbeat that was asked for before may not have seen what it took.
   var answered = ContinuousClock.now
   /// Tasks whose ends are on their way to be given back.
