@@ -1,34 +1,18 @@
 import Database
 import Engine
 import Model
-import Synchronization
-
-/// Who is to be woken once a transaction is committed. One for each transaction, filled while it goes on.
-final class Bells: Sendable {
-  private struct State {
-    var addresses: Set<String> = []
-  }
-  private let state = Mutex(State())
-
-  /// At most so many agents are woken for the tasks of one queue: more would only get in each other's way.
-  static let mostForQueue = 8
-
-  func add(_ addresses: some Swift.Sequence<String>) { state.withLock { $0.addresses.formUnion(addresses) } }
-
-  /// A transaction that is tried again begins with none.
-  func reset() { state.withLock { $0.addresses = [] } }
-
-  var addresses: [String] { state.withLock { Array($0.addresses) } }
-}
 
 extension SQLStore {
+  /// At most so many agents are woken for the tasks of one queue: more would only get in each other's way.
+  private static let mostForQueue = 8
+
   /// Notes whom a transition gives something to do: members of the queues in which tasks have become ready.
   ///
   /// - Parameter taken: Tasks that need nobody any more.
   func noteBells(
     _ changes: Changes, of run: LockedRun, by agent: Int64?, except taken: Set<Int64>, _ session: any Session
   ) throws {
-    guard caller != nil, !run.isStandalone, let bells = Self.bells else { return }
+    guard caller != nil, !run.isStandalone, let after = Self.afterCommit else { return }
     var counts: [String: Int] = [:]
     func count(_ placement: Placement) throws {
       if let name = try queue(of: placement, in: run, session) { counts[name, default: 0] += 1 }
@@ -46,10 +30,10 @@ extension SQLStore {
     }
     for (name, tasks) in counts {
       var entries = try waiters(of: name, session).filter { $0.agent != agent }
-      let most = min(max(tasks, 1), Bells.mostForQueue)
+      let most = min(max(tasks, 1), Self.mostForQueue)
       // Which of many is left to chance, so that not always the same one is woken in vain.
-      if entries.count > Bells.mostForQueue { entries = Array(entries.shuffled().prefix(max(most, 4))) }
-      bells.add(entries.map(\.address))
+      if entries.count > Self.mostForQueue { entries = Array(entries.shuffled().prefix(max(most, 4))) }
+      after.ring(entries.map(\.address))
     }
   }
 
@@ -60,24 +44,24 @@ extension SQLStore {
   func noteAll(_ session: any Session) throws { try note(limit: 256, session) }
 
   private func note(limit: Int, _ session: any Session) throws {
-    guard caller != nil, let bells = Self.bells else { return }
+    guard caller != nil, let after = Self.afterCommit else { return }
     let rows = try session.query(
       """
       SELECT a.waiter FROM ev_agent a WHERE a.waiter IS NOT NULL AND \(raw: Fleet.isLive("a", session.dialect))
       ORDER BY a.heartbeat_at DESC LIMIT \(limit)
       """)
-    bells.add(try rows.map { try $0.text(0) })
+    after.ring(try rows.map { try $0.text(0) })
   }
 
   /// Notes all agents that hold something of a run: it was stopped, or somebody wants to see its output.
   func noteHolders(of run: Int64, _ session: any Session) throws {
-    guard caller != nil, let bells = Self.bells else { return }
+    guard caller != nil, let after = Self.afterCommit else { return }
     let rows = try session.query(
       """
       SELECT DISTINCT a.waiter FROM ev_task t JOIN ev_agent a ON a.agent_key = t.holder
       WHERE t.run_key = \(run) AND t.open = 1 AND t.status = 'running' AND a.waiter IS NOT NULL
       """)
-    bells.add(try rows.map { try $0.text(0) })
+    after.ring(try rows.map { try $0.text(0) })
   }
 }
 

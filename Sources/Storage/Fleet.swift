@@ -255,10 +255,10 @@ extension SQLStore {
   }
 
   private func noteAgents(of host: String, _ session: any Session) throws {
-    guard caller != nil, let bells = Self.bells else { return }
+    guard caller != nil, let after = Self.afterCommit else { return }
     let rows = try session.query(
       "SELECT waiter FROM ev_agent WHERE host = \(host) AND stopped_at IS NULL AND waiter IS NOT NULL")
-    bells.add(try rows.map { try $0.text(0) })
+    after.ring(try rows.map { try $0.text(0) })
   }
 
   /// Somebody follows the output of a run for a while; agents that hold tasks of it publish what those write.

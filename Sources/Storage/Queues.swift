@@ -38,7 +38,7 @@ struct Queue: Hashable {
   }
 }
 
-/// Group queues known to be in the store for good: seen there by a transaction after the one that made them.
+/// Group queues known to be in the store for good: a transaction that has made or seen them is committed.
 final class QueueCache: Sendable {
   private let names = Mutex<Set<String>>([])
 
@@ -64,18 +64,22 @@ extension SQLStore {
   /// Makes the row of a group's queue, by which agents learn of it, unless it is known to be there, and makes those that
   /// work already its members: until the slowest has looked, another could take all attempts of a task.
   private func make(_ queue: Queue, _ session: any Session) throws {
-    if queues.knows(queue.name) { return }
-    if try !session.query("SELECT 1 FROM ev_queue WHERE name = \(queue.name)").isEmpty {
-      return queues.note(queue.name)
-    }
+    let after = Self.afterCommit
+    if queues.knows(queue.name) || after?.knows(queue: queue.name) == true { return }
+    // Not before it is committed: this very transaction may have made it, and come to nothing.
+    after?.note(queue: queue.name)
+    if try !session.query("SELECT 1 FROM ev_queue WHERE name = \(queue.name)").isEmpty { return }
     try session.insert(
       into: "ev_queue", columns: ["name", "hosts", "labels"],
       rows: [
         [.text(queue.name), .text(queue.hosts.hostColumn), .text(try JSONText.encode(queue.labels))]
       ], ignoringConflicts: true)
+    // One that has been silent for long finds it when it looks again.
     let agents = try session.query(
-      "SELECT agent_key, host, labels FROM ev_agent WHERE stopped_at IS NULL AND embedded = 0 ORDER BY agent_key"
-    )
+      """
+      SELECT a.agent_key, a.host, a.labels FROM ev_seat s JOIN ev_agent a ON a.agent_key = s.agent_key
+      WHERE a.embedded = 0 AND \(raw: Fleet.isLive("a", session.dialect)) ORDER BY a.agent_key
+      """)
     let members = try agents.filter { row in
       let labels = try JSONText.decode([String: String].self, row.optionalText(2)) ?? [:]
       return queue.fits(host: try row.text(1), labels: labels)

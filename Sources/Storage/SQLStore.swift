@@ -32,9 +32,9 @@ public final class SQLStore: RunStore {
     self.isGone = isGone
   }
 
-  /// Whom the transaction under way gives something to do. A session's transaction runs on one thread from its first
+  /// What the transaction under way leads to. A session's transaction runs on one thread from its first
   /// statement to its last, and a task-local value follows it there.
-  @TaskLocal static var bells: Bells?
+  @TaskLocal static var afterCommit: AfterCommit?
 
   /// The migrations of this schema, for `db sql` and `db status`.
   public static let migrator = Migrator(migrations: Schema.migrations)
@@ -47,14 +47,14 @@ public final class SQLStore: RunStore {
   }
 
   func write<T: Sendable>(_ body: @escaping @Sendable (any Session) throws -> T) async throws -> T {
-    guard let caller else { return try await pool.transaction(.write, body) }
-    let bells = Bells()
+    let after = AfterCommit()
     let value = try await pool.transaction(.write) { session in
-      bells.reset()
-      return try Self.$bells.withValue(bells) { try body(session) }
+      after.reset()
+      return try Self.$afterCommit.withValue(after) { try body(session) }
     }
-    let addresses = bells.addresses
-    if !addresses.isEmpty { caller.ring(addresses) }
+    let addresses = after.addresses
+    if !addresses.isEmpty { caller?.ring(addresses) }
+    for queue in after.queues { queues.note(queue) }
     return value
   }
 

@@ -45,14 +45,14 @@ extension SQLStore {
           sensor_message = \(message)
         WHERE resource_key = \(sensor)
         """)
-      guard free ?? 0 > 0, self.caller != nil, let bells = Self.bells else { return }
+      guard free ?? 0 > 0, self.caller != nil, let after = Self.afterCommit else { return }
       let rows = try session.query(
         """
         SELECT DISTINCT a.waiter FROM ev_ticket k JOIN ev_member m ON m.queue = k.queue
         JOIN ev_agent a ON a.agent_key = m.agent_key
         WHERE k.resource_key = \(sensor) AND a.stopped_at IS NULL AND a.waiter IS NOT NULL
         """)
-      bells.add(try rows.map { try $0.text(0) })
+      after.ring(try rows.map { try $0.text(0) })
     }
   }
 }

@@ -81,6 +81,18 @@ struct ReadyListTests {
     var none = list([("a", 2), ("b", 1)])
     none.leaveOut(["c": 1])
     #expect(none.tasks { _ in true } == 3 && !none.mayBeMore)
+    var urgent = ReadyList()
+    urgent.replace(
+      with: [
+        .init(run: "a", tasks: 2, first: -1, last: -1), .init(run: "b", tasks: 1), .init(run: "a", tasks: 3),
+      ],
+      limit: 16, at: .now)
+    urgent.leaveOut(["a": .max])
+    #expect(
+      urgent.shares(9) { _ in false } == [
+        Part(run: "a", tasks: 2, first: -1, last: -1), Part(run: "b", tasks: 1),
+      ])
+    #expect(urgent.mayBeMore && urgent.expiry != nil && list([("a", 2)]).expiry == nil)
     var all = list([("a", 2), ("b", 1)])
     all.leaveOut(["a": .max, "b": .max])
     #expect(all.tasks { _ in true } == 3 && !all.mayBeMore)

@@ -36,13 +36,40 @@ struct StoreTouchTests {
     #expect(StoreTouch.longestPause(for: TimeSpan(seconds: length)) == TimeSpan(seconds: allowed))
   }
 
+  @Test("a renewal that hangs is a gap before it has come to an end, whatever else is answered")
+  func hanging() async throws {
+    let touch = StoreTouch(log: Logger(label: "test"))
+    let second = TimeSpan(seconds: 1)
+    while !touch.outlasts(second) {
+      _ = try await touch.attempt { true }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    let (release, released) = AsyncStream<Void>.makeStream()
+    async let beat: Void = touch.beat { for await _ in release { break } }
+    let began = ContinuousClock.now
+    while touch.outlasts(second) {
+      _ = try await touch.attempt { true }
+      try await Task.sleep(for: .milliseconds(50))
+      try #require(ContinuousClock.now - began < .seconds(120), "it is still trusted")
+    }
+    released.finish()
+    try await beat
+    _ = try await touch.attempt { true }
+    // The answer itself was long in coming.
+    #expect(!touch.outlasts(second))
+  }
+
   @Test("an answer that was long in coming is a gap for short locks, and none for long ones")
   func slow() async throws {
     let touch = StoreTouch(log: Logger(label: "test"))
     _ = try await touch.attempt { true }
     let before = touch.length(allowing: TimeSpan(seconds: 5))
-    _ = try await touch.attempt { try await Task.sleep(for: .seconds(3)) }
+    let asked = ContinuousClock.now
+    _ = try await touch.attempt { try await Task.sleep(for: .seconds(2.6)) }
     #expect(touch.length(allowing: TimeSpan(seconds: 2.5)) < TimeSpan(seconds: 2.5))
-    #expect(touch.length(allowing: TimeSpan(seconds: 5)) > before)
+    // On a machine that was busy it may have been a gap for all of them.
+    if ContinuousClock.now - asked < .seconds(4) {
+      #expect(touch.length(allowing: TimeSpan(seconds: 5)) > before)
+    }
   }
 }

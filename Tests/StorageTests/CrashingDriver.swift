@@ -5,7 +5,10 @@ import Synchronization
 /// happened, the connection is gone, or it has happened and nobody was told.
 final class CrashingDriver: Driver {
   final class Crashes: Sendable {
-    private let state = Mutex<(isOn: Bool, count: Int)>((false, 0))
+    private let state = Mutex<(isOn: Bool, count: Int, isPlanned: Bool)>((false, 0, false))
+
+    /// The next commit does not happen, and says so.
+    func plan() { state.withLock { $0.isPlanned = true } }
 
     func begin() { state.withLock { $0.isOn = true } }
 
@@ -20,6 +23,10 @@ final class CrashingDriver: Driver {
     /// What happens to a commit; nil: nothing.
     func next() -> Int? {
       state.withLock { state in
+        if state.isPlanned {
+          state.isPlanned = false
+          return 0
+        }
         let dice = Int.random(in: 0..<9)
         guard state.isOn, dice < 3 else { return nil }
         state.count += 1

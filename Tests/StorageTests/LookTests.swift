@@ -138,6 +138,24 @@ struct LookTests {
     }
   }
 
+  @Test("a queue that came to nothing with its transaction is made by the next", arguments: TestStore.all)
+  func queueMadeAgain(kind: TestStore.Kind) async throws {
+    let crashes = CrashingDriver.Crashes()
+    try await withWorld(kind, driver: { CrashingDriver($0, crashes) }) { world in
+      let version = try await world.register(
+        "groups: {g: {hosts: [s1]}}\nsteps: {a: {group: g}, b: {group: g}}")
+      func submit() async throws {
+        _ = try await world.submit(version, id: "r", isStandalone: false, isUnpinned: false)
+      }
+      crashes.plan()
+      await #expect(throws: DatabaseError.self) { try await submit() }
+      try await submit()
+      #expect(try await world.count("ev_queue") == 1)
+      let seat = try await seat(world)
+      #expect(try await seat.look().candidates.map(\.tasks) == [2])
+    }
+  }
+
   @Test(
     "most looks go a little further back than what was seen, and one in some seconds far",
     arguments: TestStore.all)

@@ -166,7 +166,7 @@ public final class HostAgent: Sendable {
       // Now and then all it holds is looked for, however long ago the lock expired.
       let since = beats.isMultiple(of: Self.beatsToLookBack) ? nil : last
       beats += 1
-      let beat = try await touch.reach { _ in
+      let beat = try await touch.beat {
         let (asked, sinceBoot) = (ContinuousClock.now, LocalClock.sinceBoot)
         let pulse = try await self.store.beat(
           agent: self.agent, lockFor: self.options.lockFor, since: since)

@@ -14,7 +14,7 @@ extension HostAgentLoop {
       nextLook = now + .seconds(5)
       let room = readyList.isQuick(at: now) ? agent.capacity.total : agent.capacity.free
       let limit = isTaking ? ReadyList.limit(free: room, isPassing: isPassing) : 0
-      askedBesideLook = desks.filter(\.value.isInFlight).mapValues(\.asked)
+      askedBesideLook = desks.filter { $0.value.isInFlight && $0.value.asked > 0 }.mapValues(\.asked)
       if now >= nextWideLook {
         nextWideLook = now + .seconds(60)
         horizon = LookHorizon()

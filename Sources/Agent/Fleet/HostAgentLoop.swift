@@ -82,6 +82,7 @@ struct HostAgentLoop {
     // What is under way leaves a message when it is done; until then its next time, which may have passed, is nothing to
     // get up for.
     if mayLook { next = min(next, nextLook) }
+    if isTaking, agent.capacity.free > 0, let expiry = readyList.expiry { next = min(next, expiry) }
     if !followed.isEmpty, !chores.contains(.publishing) { next = min(next, nextPublishing) }
     for desk in desks.values {
       if let moment = desk.notBefore, moment > now { next = min(next, moment) }
@@ -107,6 +108,7 @@ struct HostAgentLoop {
       desks[run] = desk
     case .busy(let run, let granted):
       agent.capacity.give(granted)
+      askedBesideLook[run] = nil
       desks[run]?.isInFlight = false
       readyList.postpone(run, granted)
       tidy(run)
@@ -260,6 +262,12 @@ struct HostAgentLoop {
     {
       nextLook = now
     }
+    // What it has made ready a look beside it may not have seen.
+    if reply.granted == 0, !advance.status.isOver, readyList.isEmpty, agent.capacity.free > 0 {
+      readyList.noteMore()
+      isIdle = false
+      if chores.contains(.look) { nextLook = now }
+    }
     if let reason = advance.stopsRunning, desks[run]?.isStopping == false {
       desks[run]?.isStopping = true
       agent.executor.stop(
@@ -275,6 +283,7 @@ struct HostAgentLoop {
   mutating func retake(_ tasks: [HeldTask], _ run: String, places: Int, _ group: inout Group) {
     // Nothing else is asked of the run meanwhile: an answer could be about the same tasks.
     desks[run, default: RunDesk()].isInFlight = true
+    desks[run]?.asked = 0
     group.addTask { [agent] in
       try await agent.unlessCancelled {
         let (context, claims, sinceBoot) = try await agent.touch.reach { _ in
@@ -351,7 +360,8 @@ struct HostAgentLoop {
     if look.hasNewQueues { wantedChores.insert(.queues) }
     if let next = look.nextSensor, next <= 0 { wantedChores.insert(.sensors) }
     if let next = look.nextFiring, next <= 0 { wantedChores.insert(.schedules) }
-    isIdle = look.candidates.isEmpty && look.due.isEmpty && !look.hasNewQueues && !look.hasExpired
+    isIdle =
+      !isWanted && look.candidates.isEmpty && look.due.isEmpty && !look.hasNewQueues && !look.hasExpired
     idleLooks = isIdle ? min(idleLooks + 1, Self.mostIdleLooks) : 0
     // An idle one leaves no old entries in its way, and may be woken for what took long.
     if idleLooks > Self.fewIdleLooks { horizon.widenedAt = nil }
@@ -396,7 +406,7 @@ struct HostAgentLoop {
       underWay += 1
       desks[run, default: RunDesk()].isInFlight = true
       desks[run]?.asked = granted
-      if chores.contains(.look) { askedBesideLook[run, default: 0] += granted }
+      if granted > 0, chores.contains(.look) { askedBesideLook[run, default: 0] += granted }
       desks[run]?.isDue = false
       desks[run]?.ends = []
       desks[run]?.endedKeys = []

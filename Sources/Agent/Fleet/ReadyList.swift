@@ -74,11 +74,12 @@ struct ReadyList {
   }
 
   /// Leaves out what others were sent for while the look was under way, which it may have seen all the same: so many tasks of
-  /// each run, the first of them. If it has seen nothing else, that stays.
+  /// each run, the first of them. If it has seen nothing else, that stays, and so does what is more urgent than the rest.
   mutating func leaveOut(_ asked: [String: Int]) {
     var (rest, left) = (parts, asked)
+    guard let next = parts.first(where: { asked[$0.run] == nil })?.first else { return }
     for index in rest.indices {
-      guard let known = left[rest[index].run] else { continue }
+      guard let known = left[rest[index].run], rest[index].first >= next else { continue }
       let gone = min(known, rest[index].tasks)
       rest[index].tasks -= gone
       left[rest[index].run] = known - gone
@@ -89,6 +90,9 @@ struct ReadyList {
     // What was done before the look saw it was left out for nothing.
     mayBeMore = true
   }
+
+  /// When what is in line is too old to be gone by, where there may be more than that.
+  var expiry: ContinuousClock.Instant? { mayBeMore && !parts.isEmpty ? until : nil }
 
   /// Forgets everything: nothing is taken any more.
   mutating func clear() {

@@ -16,8 +16,8 @@ final class StoreTouch: Sendable {
     var lastAnswer: ContinuousClock.Instant?
     /// The longest pause between two answers, the longest after that, and so on: all that can matter to anybody.
     var pauses: [(end: ContinuousClock.Instant, length: Duration)] = []
-    /// Requests that wait for the store to be back.
-    var waiting = 0
+    /// When the heartbeat was asked for whose answer is still to come.
+    var beatAsked: ContinuousClock.Instant?
     var isAway = false
     var awaySince: ContinuousClock.Instant?
   }
@@ -46,7 +46,10 @@ final class StoreTouch: Sendable {
   func length(allowing pause: TimeSpan) -> TimeSpan {
     let allowed = Duration.microseconds(pause.microseconds)
     return state.withLock { state in
-      guard var since = state.since, let last = state.lastAnswer, .now - last <= allowed else { return .zero }
+      let now = ContinuousClock.now
+      guard var since = state.since, let last = state.lastAnswer, now - last <= allowed else { return .zero }
+      // Reads may be answered all the while: what counts is whether a holder could have renewed.
+      if let asked = state.beatAsked, now - asked > allowed { return .zero }
       if let gap = state.pauses.last(where: { $0.length > allowed }) { since = gap.end }
       return TimeSpan(microseconds: Int64((last - since) / .microseconds(1)))
     }
@@ -80,6 +83,15 @@ final class StoreTouch: Sendable {
         attempt += 1
         try await Task.sleep(for: Self.policy.pause(after: min(attempt, 30)))
       }
+    }
+  }
+
+  /// As ``reach(_:)``, for what an agent renews its locks with.
+  func beat<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T {
+    try await reach { _ in
+      state.withLock { $0.beatAsked = .now }
+      defer { state.withLock { $0.beatAsked = nil } }
+      return try await body()
     }
   }
 
