@@ -36,7 +36,7 @@ extension Duration {
   func wholeSeconds(_ what: String) throws(LoopError) -> Int64 {
     let (seconds, rest) = components
     let century: Int64 = 100 * 366 * 86_400
-    guard abs(seconds) <= century else {
+    guard seconds.magnitude <= century else {
       throw LoopError(.invalid, what, why: "it is longer than 100 years", mend: "use a shorter time")
     }
     return seconds + (rest > 0 ? 1 : 0)

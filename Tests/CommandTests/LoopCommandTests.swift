@@ -163,6 +163,34 @@ struct LoopCommandTests {
     }
   }
 
+  @Test("of several loops none is made where one can't be", arguments: TestStore.all)
+  func allOrNone(kind: TestStore.Kind) async throws {
+    try await World.with(kind) { world in
+      try await world.run("loop", "create", "b")
+      for words in [["a", "b"], ["c", "C"], ["d", "ev_x"], ["d", "wl_document"]] {
+        for more in [[], ["--dry-run"]] {
+          let answer = try await world.start(["loop", "create"] + words + more).answer()
+          #expect(answer.code == (words == ["a", "b"] ? 1 : 2) && answer.stdout.isEmpty, "\(answer)")
+        }
+      }
+      #expect(try await world.run("loop", "list", "--output", "tsv", "--no-header").lines.count == 1)
+    }
+  }
+
+  @Test("a dry run needs no store yet, and counts each id of standard input once")
+  func dryRunOfNothing() async throws {
+    try await World.with { world in
+      let there = "sqlite:" + world.path("none.db")
+      let made = try await world.run("loop", "create", "l", "--dry-run", store: there)
+      #expect(made.code == 0 && made.stdout == "would create loop l with ids of type int\n", "\(made)")
+      #expect(!FileManager.default.fileExists(atPath: world.path("none.db")))
+      try await world.run("loop", "create", "l")
+      let twice = (0..<3).flatMap { _ in (1...900).map { "\($0)\n" } }.joined()
+      let added = try await world.run("loop", "add", "l", "-", "--dry-run", stdin: twice)
+      #expect(added.stdout == "would add 900 ids\n", "\(added)")
+    }
+  }
+
   @Test("--print shows the SQL, which makes the same loop", arguments: TestStore.all)
   func printing(kind: TestStore.Kind) async throws {
     try await World.with(kind) { world in

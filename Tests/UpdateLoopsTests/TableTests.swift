@@ -140,6 +140,13 @@ struct TableTests {
         #expect(try await loop.did(all, autoAdd: false) == all.count, "\(type)")
         #expect(try await Set(loop.check(all).map(\.id)) == Set(all), "\(type)")
       }
+      // What the column would make another id of is refused.
+      let char = try await UpdateLoop(named: "t6", in: pool)
+      let spaced = await #expect(throws: LoopError.self) { try await char.did(ids(["key "])) }
+      #expect(spaced?.description.contains("ends with a space") == true)
+      let binary = try await UpdateLoop(named: "t8", in: pool)
+      let short = await #expect(throws: LoopError.self) { try await binary.add([.bytes([1])]) }
+      #expect(short?.description.contains("too short") == true)
       let small = try await UpdateLoop(named: "t4", in: pool)
       await #expect(throws: LoopError.self) { try await small.add(ids(256)) }
       await #expect(throws: LoopError.self) { try await small.add(ids(-1)) }

@@ -106,12 +106,22 @@ public struct LoopIDType: Sendable, Hashable, CustomStringConvertible {
       guard text.unicodeScalars.allSatisfy({ $0.value != 0 && $0.value <= last }) else {
         throw refused(text, "it has a character that the column can't hold")
       }
+      // MySQL would make another id of it without a word.
+      guard !isFixed("char") || text.last != " " else {
+        throw refused(text, "it ends with a space, which a CHAR column does not keep")
+      }
     case (.bytes(let limit), .bytes(let bytes)):
       guard limit.map({ bytes.count <= $0 }) ?? true else { throw refused("\(id)", "it is too long") }
+      guard !isFixed("binary") || bytes.count == limit else {
+        throw refused("\(id)", "it is too short, and a BINARY column fills it up with zeros")
+      }
     default: throw refused("\(id)", "it is of another type")
     }
     return id
   }
+
+  /// Whether the column holds values of one length, as `CHAR(N)` and `BINARY(N)` of MySQL do.
+  private func isFixed(_ word: String) -> Bool { description == word || description.hasPrefix(word + "(") }
 
   private func refused(_ text: String, _ why: String) -> LoopError {
     let shown = text.unicodeScalars.count > 80 ? String(text.prefix(60)) + "…" : text

@@ -29,8 +29,8 @@ struct LoopCatalog {
     guard !columns.isEmpty else { throw LoopError.noLoop(name) }
     let idType = try Self.idType(of: name, columns)
     try checkEngine(name)
-    try checkIndex(name)
-    return LoopTable(known: name, idType, keyIndex: try keyIndex(of: name))
+    let turnIndex = try turnIndex(of: name)
+    return LoopTable(known: name, idType, keyIndex: try keyIndex(of: name), turnIndex: turnIndex)
   }
 
   /// Whether there is any table, view or loop of that name.
@@ -127,8 +127,9 @@ struct LoopCatalog {
     return names.first { $0 == "PRIMARY" } ?? names.min()
   }
 
-  /// Without the index every `get` would read, and on MySQL lock, the whole table.
-  private func checkIndex(_ name: String) throws {
+  /// The name of the index over `lock_until`, `last_updated`, where statements name it; nil elsewhere. Without one every `get`
+  /// would read, and on MySQL lock, the whole table.
+  private func turnIndex(of name: String) throws -> String? {
     let sql: SQL =
       switch session.dialect.kind {
       case .sqlite:
@@ -152,13 +153,14 @@ struct LoopCatalog {
       }
     let indexes = Dictionary(
       grouping: try session.query(sql).map { (try $0.text(0), try $0.optionalText(1)) }, by: \.0)
-    let hasOne = indexes.values.contains { $0.prefix(2).map(\.1) == ["lock_until", "last_updated"] }
-    guard hasOne else {
+    let fitting = indexes.filter { $0.value.prefix(2).map(\.1) == ["lock_until", "last_updated"] }.keys
+    guard !fitting.isEmpty else {
       throw LoopError(
         .conflict, "table '\(name)' can't serve as a loop",
         why: "it has no index over lock_until, last_updated",
         mend: "CREATE INDEX \(name)_lock_until ON \(session.dialect.quote(name)) (lock_until, last_updated"
           + (session.dialect.kind == .postgresql ? " NULLS FIRST)" : ")"))
     }
+    return session.dialect.kind == .mysql ? fitting.filter(SQL.isIdentifier).min() : nil
   }
 }

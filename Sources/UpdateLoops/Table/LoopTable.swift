@@ -8,25 +8,30 @@ public struct LoopTable: Sendable, Hashable {
   public let idType: LoopIDType
   /// On MySQL the name of an index by which there is one row for an id; nil if there is none.
   let keyIndex: String?
+  /// On MySQL the name of the index over `lock_until`, `last_updated`; nil if it isn't known.
+  let turnIndex: String?
 
   /// A table that is to be made.
   ///
-  /// - Throws: ``LoopError`` (`invalid`) if the name is no identifier, or one of the step engine's (`ev_…`).
+  /// - Throws: ``LoopError`` (`invalid`) if the name is no identifier, or one of the step engine's (`ev_…`) or of workloads
+  ///   (`wl_…`).
   public init(name: String, idType: LoopIDType) throws(LoopError) {
     try Self.check(name)
-    guard !name.lowercased().hasPrefix("ev_") else {
+    for (prefix, owner) in [("ev_", "the engine's own"), ("wl_", "those of workloads")]
+    where name.lowercased().hasPrefix(prefix) {
       throw LoopError(
-        .invalid, "loop name '\(name)'", why: "names that begin with ev_ are the engine's own",
+        .invalid, "loop name '\(name)'", why: "names that begin with \(prefix) are \(owner)",
         mend: "choose another")
     }
     self.init(known: name, idType)
   }
 
   /// A table that is there.
-  init(known name: String, _ idType: LoopIDType, keyIndex: String? = nil) {
+  init(known name: String, _ idType: LoopIDType, keyIndex: String? = nil, turnIndex: String? = nil) {
     self.name = name
     self.idType = idType
     self.keyIndex = keyIndex
+    self.turnIndex = turnIndex
   }
 
   /// Throws ``LoopError`` if `name` is no identifier: then it would not be sent to a database either.

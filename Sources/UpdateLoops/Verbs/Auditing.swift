@@ -14,21 +14,24 @@ extension UpdateLoop {
   /// How ids stand, sorted by id; those that are not in the loop are left out. Locks nothing.
   public func check(_ ids: some Sequence<LoopID>) async throws -> [LoopCheck] {
     let ids = try checked(ids)
-    return try await pool.transaction(.read) { [name = table.name] session in
-      let now = LoopClock(dialect: session.dialect).now
+    return try await pool.transaction(.read) { [table] session in
       var checks: [LoopCheck] = []
       for list in ids.lists {
-        checks += try session.query(
-          """
-          SELECT id, \(raw: now) - last_updated, lock_until - \(raw: now)
-          FROM \(identifier: name) WHERE id IN \(list: list)
-          """
-        ).map {
+        checks += try session.query(Self.checkStatement(table, list, session.dialect)).map {
           LoopCheck(id: try LoopID($0), sinceUpdated: try $0.optionalInt(1), lockedFor: try $0.optionalInt(2))
         }
       }
       return checks.sorted { $0.id < $1.id }
     }
+  }
+
+  /// By the primary key.
+  static func checkStatement(_ table: LoopTable, _ list: [LoopID], _ dialect: Dialect) -> SQL {
+    let now = LoopClock(dialect: dialect).now
+    return """
+      SELECT id, \(raw: now) - last_updated, lock_until - \(raw: now)
+      FROM \(identifier: table.name) WHERE id IN \(list: list)
+      """
   }
 
   /// How the loop stands as a whole; reads what is locked or bumped, and the ends of indexes. Locks nothing.

@@ -84,30 +84,28 @@ struct Marking {
     return changed
   }
 
-  /// By the primary key.
   private func update(_ session: any Session) throws -> Int {
-    let clock = LoopClock(dialect: session.dialect)
     var changed = 0
-    for list in ids.lists {
-      switch kind {
-      case .did:
-        changed += try session.execute(
-          """
-          UPDATE \(identifier: table.name) SET last_updated = \(raw: clock.now), lock_until = NULL
-          WHERE id IN \(list: list)
-          """)
-      case .unlock:
-        changed += try session.execute(
-          "UPDATE \(identifier: table.name) SET lock_until = NULL WHERE id IN \(list: list)")
-      case .bump(let seconds):
-        let then = clock.after(seconds)
-        changed += try session.execute(
-          """
-          UPDATE \(identifier: table.name) SET lock_until = \(then)
-          WHERE (lock_until IS NULL OR lock_until > \(then)) AND id IN \(list: list)
-          """)
-      }
-    }
+    for list in ids.lists { changed += try session.execute(statement(for: list, session.dialect)) }
     return changed
+  }
+
+  /// By the primary key.
+  func statement(for list: [LoopID], _ dialect: Dialect) -> SQL {
+    let clock = LoopClock(dialect: dialect)
+    switch kind {
+    case .did:
+      return """
+        UPDATE \(identifier: table.name) SET last_updated = \(raw: clock.now), lock_until = NULL
+        WHERE id IN \(list: list)
+        """
+    case .unlock: return "UPDATE \(identifier: table.name) SET lock_until = NULL WHERE id IN \(list: list)"
+    case .bump(let seconds):
+      let then = clock.after(seconds)
+      return """
+        UPDATE \(identifier: table.name) SET lock_until = \(then)
+        WHERE (lock_until IS NULL OR lock_until > \(then)) AND id IN \(list: list)
+        """
+    }
   }
 }

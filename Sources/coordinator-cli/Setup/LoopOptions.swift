@@ -9,13 +9,20 @@ import Model
 public import UpdateLoops
 
 extension StoreOptions {
+  /// Whether there is anything to look for loops in: always with a server, and with SQLite once there is the file.
+  func hasLoopStore() async throws -> Bool {
+    let url = try await url().url
+    guard url.kind == .sqlite, !url.isMemory, let path = url.path else { return true }
+    return FileManager.default.fileExists(atPath: path)
+  }
+
   /// The connections to the database that the loops are in. Nothing but loops is made or looked for there.
   ///
   /// - Parameter makes: Whether an SQLite file that is not there is made.
   func loopPool(makes: Bool = false) async throws -> Pool {
     let url = try await url().url
     if url.kind == .sqlite, !url.isMemory, let path = url.path {
-      if !makes, !FileManager.default.fileExists(atPath: path) {
+      if !makes, try await !hasLoopStore() {
         throw CommandFailure(
           status: .database, what: "there is no store at \(path)",
           mend: "name the store with --store, or make a loop: coordinator loop create NAME")
@@ -68,18 +75,25 @@ struct LoopIDOptions: ParsableArguments {
   }
 
   /// Hands the ids to `body` in chunks and adds up what it returns.
-  func each(of type: LoopIDType, _ body: ([LoopID]) async throws -> Int) async throws -> Int {
+  ///
+  /// - Parameter dryRun: Whether `body` leaves nothing behind by which it would know an id that comes again: then each is
+  ///   handed to it once.
+  func each(
+    of type: LoopIDType, dryRun: Bool = false, _ body: ([LoopID]) async throws -> Int
+  ) async throws -> Int {
     guard ids == ["-"] else { return try await body(ids.map { try type.id($0) }) }
     var reader = IDReader(format ?? .lines, of: type)
     var (waiting, sum): ([LoopID], Int) = ([], 0)
+    var seen: Set<LoopID> = []
+    func new(_ ids: [LoopID]) -> [LoopID] { dryRun ? ids.filter { seen.insert($0).inserted } : ids }
     while let bytes = try FileHandle.standardInput.read(upToCount: 65_536), !bytes.isEmpty {
-      waiting += try reader.read(bytes)
+      waiting += try new(reader.read(bytes))
       while waiting.count >= Self.chunk {
         sum += try await body(Array(waiting.prefix(Self.chunk)))
         waiting.removeFirst(Self.chunk)
       }
     }
-    waiting += try reader.finish()
+    waiting += try new(reader.finish())
     if !waiting.isEmpty { sum += try await body(waiting) }
     return sum
   }

@@ -26,7 +26,7 @@ extension LoopCommand {
 
     func run() async throws {
       let loop = try await storeOptions.loop(name)
-      let count = try await input.each(of: loop.table.idType) {
+      let count = try await input.each(of: loop.table.idType, dryRun: change.dryRun) {
         try await loop.add($0, updated: updated, dryRun: change.dryRun)
       }
       change.tell(count, "added", would: "add", in: name)
@@ -51,7 +51,7 @@ extension LoopCommand {
 
     func run() async throws {
       let loop = try await storeOptions.loop(name)
-      let count = try await input.each(of: loop.table.idType) {
+      let count = try await input.each(of: loop.table.idType, dryRun: change.dryRun) {
         try await loop.remove($0, dryRun: change.dryRun)
       }
       change.tell(count, "removed", would: "remove", in: name)
@@ -80,7 +80,7 @@ extension LoopCommand {
 
     func run() async throws {
       let loop = try await storeOptions.loop(name)
-      let count = try await input.each(of: loop.table.idType) {
+      let count = try await input.each(of: loop.table.idType, dryRun: change.dryRun) {
         try await loop.did($0, autoAdd: !noAutoAdd, dryRun: change.dryRun)
       }
       change.tell(count, "marked", would: "mark", in: name)
@@ -109,7 +109,7 @@ extension LoopCommand {
 
     func run() async throws {
       let loop = try await storeOptions.loop(name)
-      let count = try await input.each(of: loop.table.idType) {
+      let count = try await input.each(of: loop.table.idType, dryRun: change.dryRun) {
         try await loop.unlock($0, autoAdd: !noAutoAdd, dryRun: change.dryRun)
       }
       change.tell(count, "unlocked", would: "unlock", in: name)
@@ -147,7 +147,7 @@ extension LoopCommand {
     func run() async throws {
       let time = try LoopTime.read(lockFor, of: "--lock-for", isSigned: true)
       let loop = try await storeOptions.loop(name)
-      let count = try await input.each(of: loop.table.idType) {
+      let count = try await input.each(of: loop.table.idType, dryRun: change.dryRun) {
         try await loop.bump($0, lockFor: time, autoAdd: !noAutoAdd, dryRun: change.dryRun)
       }
       change.tell(count, "bumped", would: "bump", in: name)

@@ -58,9 +58,16 @@ struct LoopCommand: ParsableCommand {
         }
         return
       }
-      let pool = try await storeOptions.loopPool(makes: !dryRun)
+      let twice = Dictionary(grouping: names) { $0.lowercased() }.values.first { $0.count > 1 }
+      if let twice { throw ValidationError("loop \(twice[0]) is named twice") }
+      // What can't be made is said before anything is.
+      if try await storeOptions.hasLoopStore() {
+        let pool = try await storeOptions.loopPool()
+        for table in tables { try await UpdateLoop.create(table, in: pool, dryRun: true) }
+      }
+      let pool = dryRun ? nil : try await storeOptions.loopPool(makes: true)
       for table in tables {
-        try await UpdateLoop.create(table, in: pool, dryRun: dryRun)
+        if let pool { try await UpdateLoop.create(table, in: pool) }
         if !json {
           Say.line("\(dryRun ? "would create" : "created") loop \(table.name) with ids of type \(type)")
         }

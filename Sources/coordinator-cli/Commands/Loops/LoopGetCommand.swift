@@ -57,10 +57,12 @@ extension LoopCommand {
       let (lockFor, minLoopTime) = try take.times()
       let loop = try await storeOptions.loop(name)
       let ids = try await loop.get(limit, lockFor: lockFor, minLoopTime: minLoopTime, dryRun: dryRun)
-      if json { return Say.out(JSONObject([("loop", name), ("ids", ids), ("dry_run", dryRun)]).document) }
       do {
-        let bytes = try format.bytes(ids)
-        if format == .nul || isatty(STDOUT_FILENO) == 0 {
+        let bytes =
+          json
+          ? Array(JSONObject([("loop", name), ("ids", ids), ("dry_run", dryRun)]).document.utf8)
+          : try format.bytes(ids)
+        if json || format == .nul || isatty(STDOUT_FILENO) == 0 {
           try FileHandle.standardOutput.write(contentsOf: Data(bytes))
         } else {
           Say.out(neutralised(String(decoding: bytes, as: UTF8.self)))
