@@ -98,7 +98,7 @@ struct AgentFlowTests {
   func due(kind: TestStore.Kind) async throws {
     let program = """
       program: due
-      config: {timeout: 20s}
+      config: {timeout: 10m}
       events: {go: {}, later: {}}
       associations: [{event: go, to: later, delay: 300ms}]
       steps:

@@ -34,7 +34,7 @@ struct AgentLossTests {
     arguments: TestStore.all)
   func standsStill(kind: TestStore.Kind) async throws {
     try await World.with(kind) { world in
-      let agent = try await world.agent("s1", ["--lock-for", "3s"])
+      let agent = try await world.agent("s1", ["--lock-for", "8s"])
       func told(_ state: String) async throws {
         for _ in 0..<1200 {
           let list = try await world.run(
@@ -154,10 +154,10 @@ struct AgentLossTests {
             sleep 60
       """
     try await World.with(kind, program: program) { world in
-      let first = try await world.agent("s1", World.shortLocks)
+      let first = try await world.agent("s1", World.slackLocks)
       try await world.submit()
       try await world.line("s1 1", in: "ran")
-      try await world.agent("s2", World.shortLocks)
+      try await world.agent("s2", World.slackLocks)
       first.signal(SIGSTOP)
       let report = try await world.wait()
       #expect(
@@ -190,20 +190,20 @@ struct AgentLossTests {
         failed: {host: s1, on_lost: fail, shell: "echo failed $EVENTOR_STEP_ATTEMPT >> ran; sleep 600"}
       """
     try await World.with(kind, program: program) { world in
-      let first = try await world.agent("s1", World.shortLocks)
+      let first = try await world.agent("s1", World.slackLocks)
       try await world.submit()
       try await until("all run") { world.lines("ran").count == 3 }
       // The whole host: its agent, the keeper and the steps, as when its power is cut.
       await first.kill()
       for pid in world.processes(ofRun: "r") { kill(pid, SIGKILL) }
-      try await world.agent("s2", World.shortLocks)
+      try await world.agent("s2", World.slackLocks)
       let report = try await world.status(until: {
         $0["given"]?.status == "success" && $0["failed"]?.status == "failure"
       })
       #expect(report["given"]?.attempt == 2 && report["given"]?.host == "s2")
       #expect(report["kept"]?.status == "running")
       var why = ""
-      for _ in 0..<400 where !why.contains("kept/1 was running on s1, whose agent has not reported") {
+      for _ in 0..<1600 where !why.contains("kept/1 was running on s1, whose agent has not reported") {
         why = try await world.run("why", "r").stdout
         try await Task.sleep(for: .milliseconds(25))
       }

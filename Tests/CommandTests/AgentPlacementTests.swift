@@ -95,10 +95,10 @@ struct AgentPlacementTests {
       steps: {a: {group: g, shell: "echo $EVENTOR_STEP_HOST >> hosts; test $EVENTOR_STEP_HOST = s2 || sleep 60", kill_after: 1s}}
       """
     try await World.with(kind, program: program) { world in
-      try await world.agent("s1", World.shortLocks)
+      try await world.agent("s1", ["--poll", "200ms"])
       try await world.submit()
       try await world.line("s1", in: "hosts")
-      try await world.agent("s2", World.shortLocks)
+      try await world.agent("s2", ["--poll", "200ms"])
       try await world.run("agent", "drain", "s1", "--reason", "now", "--deadline", "0s")
       let report = try await world.wait()
       #expect(world.lines("hosts") == ["s1", "s2"])

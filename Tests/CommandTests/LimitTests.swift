@@ -126,7 +126,7 @@ struct LimitTests {
   func queueTimeout(kind: TestStore.Kind) async throws {
     let program = """
       program: queued
-      config: {queue_timeout: 0.3}
+      config: {queue_timeout: 4}
       steps: {s: {host: nowhere}}
       """
     try await World.with(kind, program: program) { world in

@@ -9,7 +9,7 @@ struct SliceTests {
     steps:
       a: {on: go, shell: echo a >> order}
       b: {on: later, shell: echo b >> order}
-    associations: [{event: go, to: [later], delay: 4s}]
+    associations: [{event: go, to: [later], delay: 8s}]
     """
 
   @Test("a slice does what has matured and ends with 8; another goes on", arguments: TestStore.all)

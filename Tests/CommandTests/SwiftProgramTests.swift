@@ -116,7 +116,7 @@ struct SwiftProgramTests {
   func silence(program: String) async throws {
     try await World.with { world in
       let report = try await world.act(program, "silence", exit: 1)
-      #expect(report["act"]?.message?.contains("gave no sign of life for 2s") == true, "\(report)")
+      #expect(report["act"]?.message?.contains("gave no sign of life for 8s") == true, "\(report)")
     }
   }
 

@@ -307,6 +307,31 @@ struct WorkloadTests {
     }
   }
 
+  @Test("with -c it goes on when the database is back", arguments: TestStore.servers)
+  func outage(kind: TestStore.Kind) async throws {
+    try await World.with(kind) { world in
+      #expect(try await world.workload("setup", "-t", "10", "-u", "3").code == 0)
+      let port = try #require(world.url.port)
+      let proxy = try CuttingProxy(host: try #require(world.url.host), port: port)
+      defer { proxy.stop() }
+      let there = try world.url.unencrypted(port: proxy.port).textWithPassword
+      let call = try world.start(["workload", "execute", there, "-c", "0.05", "--json"])
+      try await until("a run is over") { call.stdout.contains("\n") }
+      // Nobody listens there.
+      proxy.goOn(to: 1)
+      proxy.cut(at: "COMMIT")
+      try await until("it says so") { call.stderr.contains("nothing was updated") }
+      let count = call.stdout.split(separator: "\n").count
+      proxy.goOn(to: port)
+      try await until("it goes on") { call.stdout.split(separator: "\n").count >= count + 2 }
+      call.signal(SIGTERM)
+      let answer = await call.answer()
+      #expect(answer.code == 0 || answer.code == 6, "\(answer)")
+      world.expectNoPassword(answer)
+      #expect(try await world.info("--verify").verification?.faults == [])
+    }
+  }
+
   @Test("a tag of the configuration stands for a database", arguments: TestStore.servers)
   func tag(kind: TestStore.Kind) async throws {
     try await World.with(kind) { world in

@@ -87,8 +87,8 @@ struct RunningTests {
     program.step("quiet", options: StepOptions { $0.heartbeat = .milliseconds(200) }) { _ in
       try await Task.sleep(for: .seconds(600))
     }
-    program.step("beating", options: StepOptions { $0.heartbeat = .milliseconds(400) }) { step in
-      for _ in 0..<20 {
+    program.step("beating", options: StepOptions { $0.heartbeat = .seconds(3) }) { step in
+      for _ in 0..<90 {
         step.heartbeat()
         try await Task.sleep(for: .milliseconds(40))
       }
@@ -194,7 +194,7 @@ struct RunningTests {
   func slices(kind: TestStore.Kind) async throws {
     var program = EventProgram("slices")
     let (now, later) = (program.event("now"), program.event("later"))
-    program.associate(now, to: later, after: .seconds(3))
+    program.associate(now, to: later, after: .seconds(6))
     program.step("first", on: now) { _ in }
     program.step("second", on: later) { _ in }
     program.start(now)

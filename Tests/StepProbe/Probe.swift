@@ -13,8 +13,8 @@ enum Probe {
     let told = program.secret("told", required: false)
     let raised = program.event("raised")
     var options = options
-    options.heartbeat = .seconds(2)
-    options.killAfter = .seconds(1)
+    options.heartbeat = .seconds(8)
+    options.killAfter = .seconds(5)
     program.step("act", options: options) { step -> [String] in
       let act = try step.value(of: what)
       step.logger.info("acting", metadata: ["what": "\(act)"])

@@ -1,3 +1,4 @@
+public import Database
 import Foundation
 import Synchronization
 
@@ -105,5 +106,15 @@ public final class CuttingProxy: Sendable {
     address.sin_port = in_port_t(UInt16(port).bigEndian)
     address.sin_addr.s_addr = inet_addr(host == "localhost" ? "127.0.0.1" : host)
     return address
+  }
+}
+
+extension StoreURL {
+  /// The same database at another port of this machine, without encryption, so that a proxy can read along.
+  public func unencrypted(port: Int) throws -> StoreURL {
+    let option =
+      kind == .mysql ? "ssl-mode=DISABLED" : "sslmode=disable&schema=\(options["schema"] ?? "")"
+    return try StoreURL(
+      "\(kind)://\(user ?? ""):\(password ?? "")@127.0.0.1:\(port)/\(database ?? "")?\(option)")
   }
 }

@@ -74,16 +74,6 @@ func workloadError(
 
 struct NothingThrown: Error {}
 
-extension StoreURL {
-  /// The same database at another port of this machine, without encryption, so that a proxy can read along.
-  func unencrypted(port: Int) throws -> StoreURL {
-    let option =
-      kind == .mysql ? "ssl-mode=DISABLED" : "sslmode=disable&schema=\(options["schema"] ?? "")"
-    return try StoreURL(
-      "\(kind)://\(user ?? ""):\(password ?? "")@127.0.0.1:\(port)/\(database ?? "")?\(option)")
-  }
-}
-
 /// Keeps what a workload says.
 final class Heard: Sendable {
   private let all = Mutex<[WorkloadHappening]>([])

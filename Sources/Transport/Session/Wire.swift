@@ -36,6 +36,9 @@ final class Wire {
   private let aliveCount: Int
   private var nextKeepAlive = ContinuousClock.now
   private var readingSince = ContinuousClock.now
+  /// Probes without an answer, and since when there has been none.
+  private var probes = 0
+  private var probedSince = ContinuousClock.now
 
   /// A session over `link`; nothing is sent before the handshake.
   init(name: String, link: Link, waker: Waker, settings: HostSettings) throws {
@@ -135,7 +138,9 @@ final class Wire {
   private func keepAlive(_ now: ContinuousClock.Instant, reading: Bool) throws -> ContinuousClock.Instant? {
     guard let aliveInterval, reading else { return nil }
     let silentSince = max(link.lastHeard, readingSince)
-    if aliveCount > 0, now - silentSince >= aliveInterval * aliveCount {
+    if silentSince > probedSince { (probes, probedSince) = (0, silentSince) }
+    // Counted, as a process that stood still for so long has not asked for as long.
+    if aliveCount > 0, probes >= aliveCount, now >= nextKeepAlive {
       let seconds = Int((now - silentSince) / .seconds(1))
       throw failure(
         .lost, "the host has been silent for \(seconds) s", "check the host and the network between")
@@ -143,6 +148,7 @@ final class Wire {
     if now - silentSince >= aliveInterval, now >= nextKeepAlive {
       var next: Int32 = 0
       if libssh2_keepalive_send(session, &next) == 0 { link.flush() }
+      probes += 1
       nextKeepAlive = now + aliveInterval
     }
     return max(silentSince + aliveInterval, nextKeepAlive)

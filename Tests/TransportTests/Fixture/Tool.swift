@@ -100,7 +100,7 @@ private final class Ending: Sendable {
 func until(
   _ what: String, from place: SourceLocation = #_sourceLocation, _ isSo: () async throws -> Bool
 ) async throws {
-  for _ in 0..<1200 {
+  for _ in 0..<4800 {
     if try await isSo() { return }
     try await Task.sleep(for: .milliseconds(25))
   }
