@@ -147,6 +147,13 @@ struct TableTests {
       let binary = try await UpdateLoop(named: "t8", in: pool)
       let short = await #expect(throws: LoopError.self) { try await binary.add([.bytes([1])]) }
       #expect(short?.description.contains("too short") == true)
+      // An index that has got another name meanwhile is not named any more.
+      let renamed = try await UpdateLoop(named: "t0", in: pool)
+      try await pool.run {
+        _ = try $0.execute("ALTER TABLE t0 DROP KEY lock_until, ADD KEY turns (lock_until, last_updated)")
+      }
+      #expect(try await Set(renamed.get(5, minLoopTime: .zero, dryRun: true)) == Set(types[0].1))
+      #expect(try await Set(renamed.get(5, minLoopTime: .zero)) == Set(types[0].1))
       let small = try await UpdateLoop(named: "t4", in: pool)
       await #expect(throws: LoopError.self) { try await small.add(ids(256)) }
       await #expect(throws: LoopError.self) { try await small.add(ids(-1)) }

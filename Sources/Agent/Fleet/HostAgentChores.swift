@@ -11,7 +11,8 @@ extension HostAgentLoop {
   mutating func startChores(_ group: inout Group) {
     let now = ContinuousClock.now
     if mayLook, now >= nextLook {
-      nextLook = now + .seconds(5)
+      lookEnd = now + .seconds(5)
+      nextLook = lookEnd
       let room = readyList.isQuick(at: now) ? agent.capacity.total : agent.capacity.free
       let limit = isTaking ? ReadyList.limit(free: room, isPassing: isPassing) : 0
       askedBesideLook = desks.filter { $0.value.isInFlight && $0.value.asked > 0 }.mapValues(\.asked)

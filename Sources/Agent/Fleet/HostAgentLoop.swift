@@ -28,6 +28,8 @@ struct HostAgentLoop {
   /// Whether the last transaction that might have taken something has passed it: then it leaves its places free.
   var isPassing = false
   var nextLook = ContinuousClock.now
+  /// When the look under way is asked for again unless it has come back: what ``nextLook`` is while nobody wants another.
+  var lookEnd = ContinuousClock.now
   /// How many tasks were asked for while the look under way was, or just before, and of which runs.
   var askedBesideLook: [String: Int] = [:]
   /// What looks have seen to be settled, and when they next see for themselves.
@@ -82,7 +84,6 @@ struct HostAgentLoop {
     // What is under way leaves a message when it is done; until then its next time, which may have passed, is nothing to
     // get up for.
     if mayLook { next = min(next, nextLook) }
-    if isTaking, agent.capacity.free > 0, let expiry = readyList.expiry { next = min(next, expiry) }
     if !followed.isEmpty, !chores.contains(.publishing) { next = min(next, nextPublishing) }
     for desk in desks.values {
       if let moment = desk.notBefore, moment > now { next = min(next, moment) }
@@ -263,7 +264,7 @@ struct HostAgentLoop {
       nextLook = now
     }
     // What it has made ready a look beside it may not have seen.
-    if reply.granted == 0, !advance.status.isOver, readyList.isEmpty, agent.capacity.free > 0 {
+    if reply.granted == 0, !advance.status.isOver, agent.capacity.free > 0 {
       readyList.noteMore()
       isIdle = false
       if chores.contains(.look) { nextLook = now }
@@ -336,7 +337,7 @@ struct HostAgentLoop {
     // What it saw of the queues that were known when it began says nothing of others.
     if queues == self.queues { horizon = look.horizon }
     // Somebody has asked for a look while this one was under way.
-    let isWanted = nextLook <= now
+    let isWanted = nextLook != lookEnd
     // Before what it shows is taken or not: one that drains no more need not look again.
     if look.isDraining != (hostDrain != nil), look.isDraining {
       hostDrain = Drain(

@@ -91,9 +91,6 @@ struct ReadyList {
     mayBeMore = true
   }
 
-  /// When what is in line is too old to be gone by, where there may be more than that.
-  var expiry: ContinuousClock.Instant? { mayBeMore && !parts.isEmpty ? until : nil }
-
   /// Forgets everything: nothing is taken any more.
   mutating func clear() {
     parts = []

@@ -88,11 +88,10 @@ final class StoreTouch: Sendable {
 
   /// As ``reach(_:)``, for what an agent renews its locks with.
   func beat<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T {
-    try await reach { _ in
-      state.withLock { $0.beatAsked = .now }
-      defer { state.withLock { $0.beatAsked = nil } }
-      return try await body()
-    }
+    state.withLock { $0.beatAsked = .now }
+    // Once the answer is noted: until then nothing else tells of the gap.
+    defer { state.withLock { $0.beatAsked = nil } }
+    return try await reach { _ in try await body() }
   }
 
   /// Does `body` once; nil if the store is away.

@@ -15,16 +15,22 @@ public struct LoopIDType: Sendable, Hashable, CustomStringConvertible {
   /// The type in words: `int`, `text(64)`, or what an existing table calls it.
   public let description: String
 
+  /// Whether the column holds values of one length and fills up others, as `CHAR(N)` and `BINARY(N)` of MySQL do.
+  private let isPadded: Bool
+
   /// The type of an existing column.
-  init(kind: Kind, description: String) {
+  init(kind: Kind, description: String, isPadded: Bool) {
     self.kind = kind
     self.description = description
+    self.isPadded = isPadded
   }
 
   /// Whole numbers of 32 bits; what a loop has unless one says otherwise. (64 bits on SQLite, which has no other.)
-  public static let int = LoopIDType(kind: .integer(-0x8000_0000...0x7fff_ffff), description: "int")
+  public static let int = LoopIDType(
+    kind: .integer(-0x8000_0000...0x7fff_ffff), description: "int", isPadded: false)
   /// Whole numbers of 64 bits.
-  public static let bigint = LoopIDType(kind: .integer(.min...(.max)), description: "bigint")
+  public static let bigint = LoopIDType(
+    kind: .integer(.min...(.max)), description: "bigint", isPadded: false)
 
   /// Reads what people write: `int`, `bigint`, `text`, `text(64)`, `char(64)`, `char(64) charset ascii`, `bytes(16)`.
   ///
@@ -50,11 +56,13 @@ public struct LoopIDType: Sendable, Hashable, CustomStringConvertible {
           .invalid, "id type '\(text)'", why: "an index can't hold ids of that length",
           mend: "use char(255), text(768) or less")
       }
+      isPadded = false
       kind = .text(limit: length, last: isASCII ? 0x7f : 0x10_ffff)
       description = "\(name == "char" ? "char" : "text")(\(length))\(isASCII ? " ascii" : "")"
     case "bytes", "binary", "varbinary":
       let length = length ?? 255
       guard (1...3072).contains(length), !isASCII else { throw Self.unknown(text) }
+      isPadded = false
       kind = .bytes(limit: length)
       description = "bytes(\(length))"
     default: throw Self.unknown(text)
@@ -107,21 +115,18 @@ public struct LoopIDType: Sendable, Hashable, CustomStringConvertible {
         throw refused(text, "it has a character that the column can't hold")
       }
       // MySQL would make another id of it without a word.
-      guard !isFixed("char") || text.last != " " else {
+      guard !isPadded || text.last != " " else {
         throw refused(text, "it ends with a space, which a CHAR column does not keep")
       }
     case (.bytes(let limit), .bytes(let bytes)):
       guard limit.map({ bytes.count <= $0 }) ?? true else { throw refused("\(id)", "it is too long") }
-      guard !isFixed("binary") || bytes.count == limit else {
+      guard !isPadded || bytes.count == limit else {
         throw refused("\(id)", "it is too short, and a BINARY column fills it up with zeros")
       }
     default: throw refused("\(id)", "it is of another type")
     }
     return id
   }
-
-  /// Whether the column holds values of one length, as `CHAR(N)` and `BINARY(N)` of MySQL do.
-  private func isFixed(_ word: String) -> Bool { description == word || description.hasPrefix(word + "(") }
 
   private func refused(_ text: String, _ why: String) -> LoopError {
     let shown = text.unicodeScalars.count > 80 ? String(text.prefix(60)) + "…" : text

@@ -37,22 +37,22 @@ struct LoopCatalog {
   func hasTable(_ name: String) throws -> Bool { try !columns(of: name).isEmpty }
 
   private static func idType(of table: String, _ columns: [Column]) throws(LoopError) -> LoopIDType {
-    func kind(_ name: String) throws(LoopError) -> (LoopIDType.Kind?, String) {
+    func type(_ name: String) throws(LoopError) -> LoopColumnType {
       guard let column = columns.first(where: { $0.name == name }) else {
         throw noLoop(table, "it has no column \(name)")
       }
-      return (column.type.kind, column.type.words)
+      return column.type
     }
     for name in ["last_updated", "lock_until"] {
-      guard case .integer = try kind(name).0 else {
+      guard case .integer = try type(name).kind else {
         throw noLoop(table, "its column \(name) holds no seconds")
       }
     }
-    let (id, words) = try kind("id")
-    guard let id else {
-      throw noLoop(table, "its ids are of type \(words); integers, text and bytes can be ids")
+    let id = try type("id")
+    guard let kind = id.kind else {
+      throw noLoop(table, "its ids are of type \(id.words); integers, text and bytes can be ids")
     }
-    return LoopIDType(kind: id, description: words)
+    return LoopIDType(kind: kind, description: id.words, isPadded: id.isPadded)
   }
 
   private static func noLoop(_ table: String, _ why: String) -> LoopError {

@@ -33,6 +33,11 @@ struct LoopColumnType: Hashable {
     }
   }
 
+  /// Whether the database fills up what is shorter, or drops what it could be filled up with.
+  var isPadded: Bool {
+    database == .mysql && words.wholeMatch(of: /(char|binary)\b.*/) != nil
+  }
+
   private func integer(bits: Int) -> LoopIDType.Kind {
     // SQLite's only integer has 64 bits, whatever it is called.
     let bits = database == .sqlite ? 64 : bits

@@ -11,6 +11,11 @@ public struct LoopTable: Sendable, Hashable {
   /// On MySQL the name of the index over `lock_until`, `last_updated`; nil if it isn't known.
   let turnIndex: String?
 
+  /// Whether statements name indexes.
+  var namesIndexes: Bool { keyIndex != nil || turnIndex != nil }
+  /// The same for statements that name no index: one may have been renamed, dropped or made invisible since.
+  var withoutIndexNames: LoopTable { LoopTable(known: name, idType) }
+
   /// A table that is to be made.
   ///
   /// - Throws: ``LoopError`` (`invalid`) if the name is no identifier, or one of the step engine's (`ev_…`) or of workloads

@@ -18,7 +18,7 @@ extension UpdateLoop {
   ) async throws -> [LoopID] {
     let take = try Take(from: table, limit, lockFor: lockFor, minLoopTime: minLoopTime)
     if limit == 0 { return [] }
-    if dryRun { return try await pool.transaction(.read) { try take.candidates($0, locking: false) } }
+    if dryRun { return try await pool.transaction(.read) { try take.look($0) } }
     return try await write(dryRun: false) { try take.carryOut($0) }
   }
 

@@ -2,7 +2,7 @@ import Database
 
 /// Takes ids for one worker: finds those whose turn it is, locks their rows, and writes how long they are taken for.
 struct Take {
-  let table: LoopTable
+  private(set) var table: LoopTable
   let limit: Int
   /// In seconds.
   let lockFor: Int64
@@ -24,8 +24,10 @@ struct Take {
 
   /// Takes the ids, in a transaction.
   func carryOut(_ session: any Session) throws -> [LoopID] {
-    let ids =
-      try table.keyIndex.map { try lockedByKey($0, session) } ?? candidates(session, locking: true)
+    let ids = try namingIndexes { take in
+      try take.table.keyIndex.map { try take.lockedByKey($0, session) }
+        ?? take.candidates(session, locking: true)
+    }
     let until = LoopClock(dialect: session.dialect).after(lockFor)
     for list in LoopIDs(ids).lists {
       try session.execute(
@@ -34,9 +36,28 @@ struct Take {
     return ids
   }
 
+  /// The ids that would be taken.
+  func look(_ session: any Session) throws -> [LoopID] {
+    try namingIndexes { try $0.candidates(session, locking: false) }
+  }
+
+  /// Does `body`, without names of indexes where one of them is there no more.
+  private func namingIndexes(_ body: (Take) throws -> [LoopID]) throws -> [LoopID] {
+    do {
+      return try body(self)
+    } catch let error as DatabaseError where error.code == Self.noSuchIndex && table.namesIndexes {
+      var plain = self
+      plain.table = table.withoutIndexNames
+      return try body(plain)
+    }
+  }
+
+  /// ER_KEY_DOES_NOT_EXITS of MySQL, which spells it so.
+  private static let noSuchIndex = "1176"
+
   /// The ids whose turn it is, in order. With `locking` their rows are locked until the transaction ends, and those
   /// that others hold are stepped over; SQLite has one writer.
-  func candidates(_ session: any Session, locking: Bool) throws -> [LoopID] {
+  private func candidates(_ session: any Session, locking: Bool) throws -> [LoopID] {
     let dialect = session.dialect
     if dialect.kind == .mysql, !locking {
       let rows = try session.query(Queue.both(limit, self, dialect)).map { (try $0.int(1), try LoopID($0)) }

@@ -51,14 +51,14 @@ struct LoopCommand: ParsableCommand {
     func run() async throws {
       let type = try LoopIDType(idType)
       let tables = try names.map { try LoopTable(name: $0, idType: type) }
+      let dialect = Dialect(try await storeOptions.url().url.kind)
+      let statements = try tables.map { try $0.statements(for: dialect) }
       if prints {
-        let dialect = Dialect(try await storeOptions.url().url.kind)
-        for table in tables {
-          for statement in try table.statements(for: dialect) { Say.line(statement + ";\n") }
-        }
+        for statement in statements.joined() { Say.line(statement + ";\n") }
         return
       }
-      let twice = Dictionary(grouping: names) { $0.lowercased() }.values.first { $0.count > 1 }
+      let twice = Dictionary(grouping: names) { dialect.kind == .sqlite ? $0.lowercased() : $0 }.values
+        .first { $0.count > 1 }
       if let twice { throw ValidationError("loop \(twice[0]) is named twice") }
       // What can't be made is said before anything is.
       if try await storeOptions.hasLoopStore() {
