@@ -15,6 +15,7 @@ extension HostAgentLoop {
       nextLook = lookEnd
       let room = readyList.isQuick(at: now) ? agent.capacity.total : agent.capacity.free
       let limit = isTaking ? ReadyList.limit(free: room, isPassing: isPassing) : 0
+      lookMayMiss = false
       askedBesideLook = desks.filter { $0.value.isInFlight && $0.value.asked > 0 }.mapValues(\.asked)
       if now >= nextWideLook {
         nextWideLook = now + .seconds(60)

@@ -32,6 +32,8 @@ struct HostAgentLoop {
   var lookEnd = ContinuousClock.now
   /// How many tasks were asked for while the look under way was, or just before, and of which runs.
   var askedBesideLook: [String: Int] = [:]
+  /// Whether something has become ready beside the look under way.
+  var lookMayMiss = false
   /// What looks have seen to be settled, and when they next see for themselves.
   var horizon = LookHorizon()
   var nextWideLook = ContinuousClock.now + .seconds(60)
@@ -265,9 +267,12 @@ struct HostAgentLoop {
     }
     // What it has made ready a look beside it may not have seen.
     if reply.granted == 0, !advance.status.isOver, agent.capacity.free > 0 {
-      readyList.noteMore()
-      isIdle = false
-      if chores.contains(.look) { nextLook = now }
+      if chores.contains(.look) {
+        lookMayMiss = true
+      } else {
+        readyList.noteMore()
+        isIdle = false
+      }
     }
     if let reason = advance.stopsRunning, desks[run]?.isStopping == false {
       desks[run]?.isStopping = true
@@ -349,6 +354,7 @@ struct HostAgentLoop {
       readyList.replace(with: look.candidates, limit: look.limit, at: now)
       // A transaction that passes goes on with what else the run has.
       readyList.leaveOut(isPassing ? askedBesideLook.mapValues { _ in .max } : askedBesideLook)
+      if lookMayMiss { readyList.noteMore() }
     } else {
       readyList.clear()
     }
@@ -362,7 +368,8 @@ struct HostAgentLoop {
     if let next = look.nextSensor, next <= 0 { wantedChores.insert(.sensors) }
     if let next = look.nextFiring, next <= 0 { wantedChores.insert(.schedules) }
     isIdle =
-      !isWanted && look.candidates.isEmpty && look.due.isEmpty && !look.hasNewQueues && !look.hasExpired
+      !isWanted && !lookMayMiss && look.candidates.isEmpty && look.due.isEmpty && !look.hasNewQueues
+      && !look.hasExpired
     idleLooks = isIdle ? min(idleLooks + 1, Self.mostIdleLooks) : 0
     // An idle one leaves no old entries in its way, and may be woken for what took long.
     if idleLooks > Self.fewIdleLooks { horizon.widenedAt = nil }
