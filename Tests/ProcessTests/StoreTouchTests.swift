@@ -44,6 +44,7 @@ struct StoreTouchTests {
     while !touch.outlasts(second) {
       try #require(ContinuousClock.now - start < .seconds(120), "it is never trusted")
       _ = try await touch.attempt { true }
+      // As an agent that looks often: no pause between answers is a gap.
       try await Task.sleep(for: .milliseconds(50))
     }
     let (release, released) = AsyncStream<Void>.makeStream()
@@ -51,6 +52,7 @@ struct StoreTouchTests {
     let began = ContinuousClock.now
     while touch.outlasts(second) {
       _ = try await touch.attempt { true }
+      // As before: only the renewal is late.
       try await Task.sleep(for: .milliseconds(50))
       try #require(ContinuousClock.now - began < .seconds(120), "it is still trusted")
     }
@@ -67,6 +69,7 @@ struct StoreTouchTests {
     _ = try await touch.attempt { true }
     let before = touch.length(allowing: TimeSpan(seconds: 5))
     let asked = ContinuousClock.now
+    // Longer than the least pause that is a gap, and than nothing else.
     _ = try await touch.attempt { try await Task.sleep(for: .seconds(2.6)) }
     #expect(touch.length(allowing: TimeSpan(seconds: 2.5)) < TimeSpan(seconds: 2.5))
     // On a machine that was busy it may have been a gap for all of them.

@@ -14,6 +14,11 @@ struct LookTests {
     let store: SQLStore
     var host = "s1"
 
+    /// The same once it has learned of the queues there are now.
+    func rejoined() async throws -> Seat {
+      Seat(agent: agent, queues: try await store.joinQueues(agent: agent), store: store, host: host)
+    }
+
     func look(_ limit: Int = 16, _ horizon: LookHorizon = LookHorizon()) async throws -> Look {
       try await store.look(agent: agent, queues: queues, limit: limit, horizon: horizon)
     }
@@ -99,8 +104,7 @@ struct LookTests {
     try await withWorld(kind) { world in
       let seat = try await seat(world)
       let run = try await submit(world, "groups: {g: {hosts: [s1]}}\nsteps: {a: {group: g}}", id: "r")
-      let joined = Seat(
-        agent: seat.agent, queues: try await world.store.joinQueues(agent: seat.agent), store: world.store)
+      let joined = try await seat.rejoined()
       try #require(try await joined.advance(run, slots: 1).claims.count == 1)
       let horizon = try await joined.look().horizon
       #expect(try await joined.look(16, horizon).hasExpired == false)
@@ -124,8 +128,7 @@ struct LookTests {
         groups: {g: {hosts: [s1, s2]}}
         steps: {a: {group: g, retry: {attempts: 3, delay: 0s, elsewhere: true}}}
         """, id: "r")
-      let looked = Seat(
-        agent: first.agent, queues: try await world.store.joinQueues(agent: first.agent), store: world.store)
+      let looked = try await first.rejoined()
       let claims = try await looked.advance(run, slots: 1).claims
       try #require(claims.count == 1)
       // The other host's agent has yet to look, and is where the next attempt goes nevertheless.

@@ -85,7 +85,7 @@ struct ReadyList {
       left[rest[index].run] = known - gone
     }
     rest.removeAll { $0.tasks == 0 }
-    guard !rest.isEmpty, left != asked else { return }
+    guard left != asked else { return }
     parts = rest
     // What was done before the look saw it was left out for nothing.
     mayBeMore = true
